@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def message(name: str, expected: str, got: str, advice: str = "") -> str:
     """Return the sentence "`name` must be expected, but got got." followed by the advice.
 
-    >>> message("margin", "a number above 0", "-1", "Use 0.1, the paper's value.")
-    '`margin` must be a number above 0, but got -1. Use 0.1, the paper\\'s value.'
+    >>> message("margin", "a number above 0", "-1", "The paper uses 0.1.")
+    '`margin` must be a number above 0, but got -1. The paper uses 0.1.'
     """
     sentence = f"`{name}` must be {expected}, but got {got}."
     return f"{sentence} {advice}" if advice else sentence

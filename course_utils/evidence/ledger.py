@@ -1,0 +1,207 @@
+"""The claim ledger: what the papers say, run here, recorded, and judged.
+
+A ``Claim`` is one sentence of a paper with the experiment that reproduces it in small. The experiment is a function
+``seed -> {method: figure}`` (higher is better). The claim lists which method should beat which, and by how much at
+least: both are written down before the runs. ``run`` repeats the experiment over seeds; ``record`` keeps each seed's
+figures with the versions, the processor and the time it took as JSON beside the experiments; ``show`` draws a record
+in a chapter and says the verdict, welcome or not. Nothing in a record is typed by hand::
+
+    make evidence CLAIMS=vlad-normalisations SEEDS=5
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from course_utils import plotting
+from course_utils.checks import checked_int, message
+from course_utils.profile import progress
+from course_utils.training import PairedComparison, paired_comparison
+
+RECORDS = Path(__file__).parent / "records"
+PACKAGES = ("numpy", "scipy", "torch", "torchvision", "scikit-learn", "scikit-image", "faiss-cpu")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of one paper.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the ledger, on the command line and in the records' file names.
+    source : str
+        Paper and table or section.
+    sentence : str
+        The claim in our words.
+    experiment : callable
+        ``seed -> {method: figure}``; a pure function of the seed, higher figures are better.
+    pairs : sequence of (better, worse)
+        The comparisons that the claim consists of. It holds when all of them hold.
+    smallest_effect : float
+        Smallest mean difference that would count, in the figure's unit, fixed before the runs.
+    unit : str
+        What a figure is, for the axis: ``"Recall@1"``.
+    scale : str
+        What is different here: data, size, network.
+    """
+
+    key: str
+    source: str
+    sentence: str
+    experiment: Callable[[int], Mapping[str, float]]
+    pairs: Sequence[tuple[str, str]]
+    smallest_effect: float
+    unit: str
+    scale: str
+
+    def compare(self, figures: Mapping[str, Sequence[float]]) -> dict[tuple[str, str], PairedComparison]:
+        """Return the paired comparison of every pair, from per-seed figures by method."""
+        return {(a, b): paired_comparison(figures[a], figures[b], self.smallest_effect) for a, b in self.pairs}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What ``run`` found: enough to draw it, to judge it and to redo it."""
+
+    key: str
+    seeds: list[int]
+    figures: dict[str, list[float]]
+    comparisons: dict[str, dict]
+    verdict: str
+    seconds_per_seed: list[float]
+    recorded: str
+    machine: dict[str, str]
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+CLAIMS: dict[str, Claim] = {}
+
+
+def register(claim: Claim) -> Claim:
+    """Add a claim to the ledger; a second one under the same key is an error."""
+    if claim.key in CLAIMS:
+        raise ValueError(message("key", "new to the ledger", repr(claim.key)))
+    CLAIMS[claim.key] = claim
+    return claim
+
+
+def claim(key: str) -> Claim:
+    """Return a claim by its key; a ``ValueError`` lists the keys."""
+    if key not in CLAIMS:
+        raise ValueError(message("key", "one of " + ", ".join(sorted(CLAIMS)), repr(key)))
+    return CLAIMS[key]
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """Return the verdict on a claim of several comparisons: the weakest of theirs."""
+    for verdict in ("does not hold", "undecided"):
+        if verdict in verdicts:
+            return verdict
+    return "holds"
+
+
+def run(key: str, n_seeds: int = 5, first_seed: int = 1, n_jobs: int = 1) -> Record:
+    """Run a claim's experiment for ``n_seeds`` seeds and return the record.
+
+    Seeds run through joblib: inside ``joblib.parallel_config(backend="dask")`` they spread over that cluster.
+
+    Raises
+    ------
+    ValueError
+        If the key is unknown, fewer than two seeds are asked for, or a method of ``pairs`` has no figure.
+    """
+    from joblib import Parallel, delayed
+
+    this = claim(key)
+    n_seeds = checked_int(n_seeds, "n_seeds", low=2)
+    seeds = list(range(first_seed, first_seed + n_seeds))
+    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_timed)(this.experiment, seed) for seed in seeds)
+    results = list(progress(jobs, total=n_seeds, desc=key, unit="seed"))
+    missing = {name for pair in this.pairs for name in pair} - set(results[0][0])
+    if missing:
+        raise ValueError(message("experiment", "a figure for every method of the claim", f"none for {sorted(missing)}"))
+    figures = {name: [float(figure[name]) for figure, _ in results] for name in results[0][0]}
+    comparisons = this.compare(figures)
+    return Record(
+        key=key,
+        seeds=seeds,
+        figures={name: [round(v, 6) for v in values] for name, values in figures.items()},
+        comparisons={f"{a} > {b}": _rounded(asdict(c)) for (a, b), c in comparisons.items()},
+        verdict=overall([c.verdict for c in comparisons.values()]),
+        seconds_per_seed=[round(seconds, 1) for _, seconds in results],
+        recorded=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        machine={"processor": _processor(), "cores": str(os.cpu_count()), "system": platform.system()},
+        versions={"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
+    )
+
+
+def record(key: str, n_seeds: int = 5, n_jobs: int = 1) -> Record:
+    """Run a claim and store its record in ``records/KEY.json``, atomically."""
+    result = run(key, n_seeds, n_jobs=n_jobs)
+    RECORDS.mkdir(exist_ok=True)
+    target = RECORDS / f"{key}.json"
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(target)
+    return result
+
+
+def recorded(key: str) -> Record:
+    """Return the stored record of a claim.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it was never recorded; the message gives the command.
+    """
+    claim(key)
+    path = RECORDS / f"{key}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"No recorded run of {key!r}; make one with: make evidence CLAIMS={key}")
+    return Record(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def show(key: str) -> None:
+    """Draw the recorded runs of a claim in a notebook: a dot per seed, the verdict in words, and how to redo it."""
+    this, found = claim(key), recorded(key)
+    comparisons = this.compare(found.figures)
+    figure, ax = plotting.new_figure(size=(8, 3.4))
+    plotting.draw_seeds(ax, found.figures, this.unit)
+    ax.set_title(f"Recorded runs: {this.unit}, {len(found.seeds)} seeds")
+    means = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in found.figures.items())
+    plotting.show(figure, f"Recorded runs on {len(found.seeds)} seeds, mean {this.unit}: {means}.")
+    lines = [f"- **{a}** against **{b}**: {c.sentence('points', scale=100)}." for (a, b), c in comparisons.items()]
+    plotting.say(
+        f"**{this.source}.** {this.sentence}\n\n"
+        + "\n".join(lines)
+        + f"\n\nVerdict: **{overall([c.verdict for c in comparisons.values()])}**"
+        f" (a difference of {100 * this.smallest_effect:.0f} points or more would count). {this.scale}\n\n"
+        f"Recorded on {found.recorded} with `make evidence CLAIMS={key} SEEDS={len(found.seeds)}`,"
+        f" about {sum(found.seconds_per_seed) / len(found.seeds):.0f} s a seed."
+    )
+
+
+def _timed(experiment: Callable[[int], Mapping[str, float]], seed: int) -> tuple[Mapping[str, float], float]:
+    start = time.perf_counter()
+    return experiment(seed), time.perf_counter() - start
+
+
+def _rounded(values: Mapping) -> dict:
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"

@@ -1,0 +1,160 @@
+"""``make bench``: the course's methods against what a user would do instead, in one run, as ratios.
+
+A benchmark is a function that prepares the data and returns two callables which do the same work, ours and the
+alternative::
+
+    @benchmark("NetVLAD, forward and backward", ours="two matrix products", theirs="loop over clusters")
+    def netvlad_against_loop():
+        ...
+        return vectorised, looped
+
+The two run in turn (A B A B ...), so a machine that slows down slows both; the table gives the median of the paired
+ratios and their range. Both results are compared first: a fast wrong answer is no benchmark. The table is written into
+``tests/benchmarks/README.md`` by this command, never by hand. One thread, unless a benchmark says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+START, END = "<!-- written by `make bench`: start -->", "<!-- written by `make bench`: end -->"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A named pair of ways to do the same work."""
+
+    title: str
+    ours: str
+    theirs: str
+    prepare: Callable[[], tuple[Callable, Callable]]
+    agree: Callable[[object, object], bool] | None
+    threads: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of both sides and the paired ratios theirs / ours."""
+
+    ours: list[float]
+    theirs: list[float]
+
+    @property
+    def ratios(self) -> list[float]:
+        return [b / a for a, b in zip(self.ours, self.theirs)]
+
+
+BENCHMARKS: list[Benchmark] = []
+
+
+def close(a: object, b: object) -> bool:
+    """Whether two results agree: arrays and tensors to 1e-3 relative of their largest value."""
+    a, b = (np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, dtype=float) for v in (a, b))
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-3, atol=1e-3 * max(np.abs(b).max(initial=0), 1e-12)))
+
+
+def benchmark(
+    title: str, ours: str, theirs: str, agree: Callable[[object, object], bool] | None = close, threads: int = 1
+) -> Callable:
+    """Register a benchmark; ``agree=None`` where the alternative is an approximation and says so in its name."""
+
+    def register(prepare: Callable[[], tuple[Callable, Callable]]) -> Callable:
+        BENCHMARKS.append(Benchmark(title, ours, theirs, prepare, agree, threads))
+        return prepare
+
+    return register
+
+
+def measure(bench: Benchmark, runs: int, seconds: float) -> Timing:
+    """Time both sides in turn, ``runs`` times or until ``seconds`` are used (three pairs at least)."""
+    from course_utils.profile import use_threads
+
+    use_threads(bench.threads)
+    ours, theirs = bench.prepare()
+    first, second = ours(), theirs()
+    if bench.agree is not None and not bench.agree(first, second):
+        raise AssertionError(f"{bench.title}: the two sides disagree")
+    timing, begin = Timing([], []), time.perf_counter()
+    while len(timing.ours) < 3 or (len(timing.ours) < runs and time.perf_counter() - begin < seconds):
+        for side, work in ((timing.ours, ours), (timing.theirs, theirs)):
+            start = time.perf_counter()
+            work()
+            side.append(time.perf_counter() - start)
+    return timing
+
+
+def row(bench: Benchmark, timing: Timing) -> str:
+    """Return the table row of one benchmark."""
+    ratios = timing.ratios
+    milliseconds = [f"{1000 * statistics.median(side):.3g} ms" for side in (timing.ours, timing.theirs)]
+    spread = f"{statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f})"
+    return (
+        f"| {bench.title} | {bench.ours}: {milliseconds[0]} | {bench.theirs}: {milliseconds[1]} | **{spread}** | {len(ratios)} |"
+    )
+
+
+def write_table(rows: list[str]) -> None:
+    """Replace the part of the README between the two markers."""
+    from importlib import metadata
+
+    readme = HERE / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    processor = next(
+        (line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")), platform.processor()
+    )
+    head = [
+        START,
+        "",
+        f"Measured on {datetime.date.today()} on {processor}, Python {platform.python_version()}, "
+        + ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "faiss-cpu", "scikit-learn"))
+        + ".",
+        "",
+        "| benchmark | ours (median) | alternative (median) | alternative / ours, median (range) | pairs |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    readme.write_text(before + "\n".join([*head, *rows, "", END]) + after, encoding="utf-8")
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def main() -> None:
+    """Run the benchmarks and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("words", nargs="*", help="run only benchmarks whose title holds one of these; the table is not written")
+    parser.add_argument("--runs", type=int, default=15, help="pairs of runs at most (default 15)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time for one benchmark (default 20 s, three pairs at least)")
+    options = parser.parse_args()
+    sys.modules.setdefault("harness", sys.modules[__name__])  # the benchmarks import this module by its name
+    for path in sorted(HERE.glob("bench_*.py")):
+        importlib.import_module(path.stem)
+    chosen = [b for b in BENCHMARKS if not options.words or any(w.lower() in b.title.lower() for w in options.words)]
+    rows = []
+    for bench in chosen:
+        rows.append(row(bench, measure(bench, options.runs, options.seconds)))
+        print(rows[-1], flush=True)
+    if not options.words:
+        write_table(rows)
+
+
+if __name__ == "__main__":
+    main()

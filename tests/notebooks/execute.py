@@ -1,0 +1,163 @@
+"""``make notebooks``: execute chapters in a fresh kernel and store their outputs; the only writer of committed outputs.
+
+    python tests/notebooks/execute.py               all chapters
+    python tests/notebooks/execute.py 01_vlad       some
+    python tests/notebooks/execute.py --pages 01    also write a PNG of every page of the rendered chapter, to look at
+
+Every chapter runs under the settings of the tests (profile, silence, one thread). Outputs are normalised so that two
+executions give the same bytes: no times, no widget ids, no version of Python. A chapter is refused, and its file left
+as it was, if an output holds an error stream, a path of this machine or a memory address, or if the file is too large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+MAX_BYTES = 1_000_000
+MAX_CELL_SECONDS = 40
+SETTINGS = {"COURSE_PROFILE": "quick", "COURSE_PROGRESS": "0", "COURSE_THREADS": "1", "OMP_NUM_THREADS": "1"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+MEMORY_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
+ALLOWED_TO_RAISE = {"raises-exception", "nbval-raises-exception"}
+
+
+def chapters(names: list[str]) -> list[Path]:
+    """Return the chapters whose file name starts with one of ``names``; all of them for an empty list."""
+    found = sorted(p for p in NOTEBOOKS.glob("*.ipynb") if not names or any(p.stem.startswith(Path(n).stem) for n in names))
+    if not found:
+        raise SystemExit(f"No chapter starts with {names}.")
+    return found
+
+
+def execute(notebook: NotebookNode) -> dict[str, float]:
+    """Run every cell in a fresh kernel, in place; return seconds by cell id."""
+    seconds: dict[str, float] = {}
+    started: dict[str, float] = {}
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=600,
+        startup_timeout=180,
+        record_timing=False,
+        store_widget_state=True,  # False crashes as soon as a cell uses an Output widget; the result is deleted below
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        on_cell_execute=lambda cell, cell_index: started.__setitem__(cell.id, time.perf_counter()),
+        on_cell_executed=lambda cell, cell_index, execute_reply: seconds.__setitem__(
+            cell.id, time.perf_counter() - started[cell.id]
+        ),
+    )
+    client.execute()
+    return seconds
+
+
+def normalise(notebook: NotebookNode) -> None:
+    """Remove what differs between two executions of the same chapter."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+
+
+def faults(notebook: NotebookNode) -> list[str]:
+    """Return what forbids committing the outputs, one sentence per fault."""
+    found = []
+    private = re.compile("|".join(re.escape(str(p)) for p in (ROOT, Path.home()) if len(str(p)) > 1))
+    for cell in notebook.cells:
+        raises = bool(ALLOWED_TO_RAISE & set(cell.metadata.get("tags", [])))
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                found.append(f"{cell.id}: writes to the error stream: {output.text.strip()[:200]}")
+            if output.output_type == "error" and not raises:
+                found.append(f"{cell.id}: raises {output.ename}: {output.evalue[:200]}")
+            text = str(output.get("text", "")) + str({k: v for k, v in output.get("data", {}).items() if k.startswith("text/")})
+            if private.search(text):
+                found.append(f"{cell.id}: names a path of this machine")
+            if MEMORY_ADDRESS.search(text):
+                found.append(f"{cell.id}: prints a memory address")
+            if output.output_type == "error":
+                output["traceback"] = []  # paths and colours; nbval compares only name and message
+    return found
+
+
+def write(path: Path, notebook: NotebookNode) -> int:
+    """Write the notebook atomically; return its size in bytes."""
+    nbformat.validate(notebook)
+    text = nbformat.writes(notebook, version=4, indent=1)
+    text = text if text.endswith("\n") else text + "\n"
+    if len(text.encode()) > MAX_BYTES:
+        raise SystemExit(f"{path.name}: {len(text.encode()) / 1e6:.2f} MB, over {MAX_BYTES / 1e6:.0f} MB; not written.")
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return len(text.encode())
+
+
+def render_pages(path: Path, folder: Path) -> None:
+    """Render a chapter as HTML, print it with Chromium and cut it into PNG pages."""
+    import shutil
+    import subprocess
+
+    from nbconvert import HTMLExporter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    html, _ = HTMLExporter(template_name="classic").from_filename(str(path))
+    page = folder / f"{path.stem}.html"
+    page.write_text(html, encoding="utf-8")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None or shutil.which("pdftoppm") is None:
+        raise SystemExit("Rendering pages needs Chromium and pdftoppm (Debian: chromium, poppler-utils).")
+    pdf = page.with_suffix(".pdf")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--virtual-time-budget=5000"]
+    subprocess.run([chromium, *flags, f"--print-to-pdf={pdf}", page.as_uri()], check=True, capture_output=True)
+    subprocess.run(["pdftoppm", "-png", "-r", "70", str(pdf), str(folder / path.stem)], check=True)
+
+
+def main() -> None:
+    """Execute the chapters named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="beginnings of chapter names; default: all")
+    parser.add_argument("--pages", type=Path, metavar="FOLDER", help="also render each chapter to PNG pages in FOLDER")
+    options = parser.parse_args()
+    os.environ.update(SETTINGS)
+    failed = False
+    for path in chapters(options.names):
+        notebook = nbformat.read(path, as_version=4)
+        start = time.perf_counter()
+        try:
+            seconds = execute(notebook)
+        except Exception as error:
+            print(f"{path.name}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        normalise(notebook)
+        problems = faults(notebook)
+        problems += [f"{i}: takes {s:.0f} s, over {MAX_CELL_SECONDS} s" for i, s in seconds.items() if s > MAX_CELL_SECONDS]
+        if problems:
+            print(f"{path.name} is not written:\n  " + "\n  ".join(problems), file=sys.stderr)
+            failed = True
+            continue
+        size = write(path, notebook)
+        slowest = sorted(seconds.items(), key=lambda item: -item[1])[:5]
+        print(f"{path.name}: {time.perf_counter() - start:.0f} s, {size / 1e3:.0f} kB; slowest cells: "
+              + ", ".join(f"{name} {s:.1f} s" for name, s in slowest))
+        if options.pages:
+            render_pages(path, options.pages)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
