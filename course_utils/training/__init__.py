@@ -1,0 +1,25 @@
+"""Floor 1: small networks, one training loop, and fair comparisons.
+
+===========================  ==========================================================
+``OrientedBackbone``         features from a first layer that sees edges and colours
+``SmallCNN``                 a plain convolutional network, with or without classifier
+``standardize``              images with zero mean and unit deviation
+``fit``                      the training loop: seed, early stop, interrupt, resume
+``paired_comparison``        is A better than B, seed by seed?
+===========================  ==========================================================
+"""
+
+from course_utils.training.backbones import OrientedBackbone, SmallCNN, drawing_from, standardize
+from course_utils.training.comparison import PairedComparison, paired_comparison
+from course_utils.training.fit import FitResult, fit
+
+__all__ = [
+    "FitResult",
+    "OrientedBackbone",
+    "PairedComparison",
+    "SmallCNN",
+    "drawing_from",
+    "fit",
+    "paired_comparison",
+    "standardize",
+]
