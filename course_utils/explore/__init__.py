@@ -1,0 +1,58 @@
+"""Explorers: drag something, and every linked view follows.
+
+In the order in which the course meets them:
+
+- ``CityNavigator``: walk through the street world and watch retrieval change (`01_vlad`, `02_netvlad`);
+- ``AssignmentLaboratory``: what VLAD and NetVLAD do with a few descriptors in the plane (`02_netvlad`).
+
+To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
+``Event`` (``explore.canvas``). The names are looked up on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from course_utils.explore.assignment_laboratory import AssignmentLaboratory
+    from course_utils.explore.base import Action, Control, Explorer, View
+    from course_utils.explore.canvas import Canvas, Event
+    from course_utils.explore.city_navigator import CityNavigator
+    from course_utils.explore.scene import Scene
+
+_HOME = {
+    "CityNavigator": "city_navigator",
+    "AssignmentLaboratory": "assignment_laboratory",
+    "Explorer": "base",
+    "View": "base",
+    "Control": "base",
+    "Action": "base",
+    "Canvas": "canvas",
+    "Event": "canvas",
+    "Scene": "scene",
+}
+
+__all__ = [  # noqa: RUF022 - the order of teaching
+    "CityNavigator",
+    "AssignmentLaboratory",
+    "Explorer",
+    "View",
+    "Control",
+    "Action",
+    "Canvas",
+    "Event",
+    "Scene",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
