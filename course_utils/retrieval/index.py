@@ -304,6 +304,6 @@ def _checked_vectors(vectors: Any, name: str, dim: int | None = None) -> np.ndar
 
 def _ordered(similarities: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Round the similarities and sort each row by (similarity, index); faiss returns -1 where it found nothing."""
-    similarities = np.where(indices >= 0, np.round(similarities, DECIMALS), -np.inf).astype(np.float32)
+    similarities = np.round(np.where(indices >= 0, similarities, -np.inf), DECIMALS).astype(np.float32)
     order = np.lexsort((np.where(indices >= 0, indices, np.iinfo(np.int64).max), -similarities), axis=1)
     return np.take_along_axis(indices, order, 1), np.take_along_axis(similarities, order, 1)

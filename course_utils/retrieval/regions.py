@@ -40,7 +40,7 @@ class RegionVLAD:
 
     Notes
     -----
-    Memory: ``(rows + 1) * (cols + 1) * K * D`` float64 values; running sums in float32 would lose the small regions.
+    Memory: ``(rows + 1) * (cols + 1) * K * (D + 1)`` float64 values; running sums in float32 would lose the small regions.
     """
 
     def __init__(self, vlad: VLAD, descriptors: Any, grid: tuple[int, int], valid: Any = None) -> None:
@@ -52,13 +52,13 @@ class RegionVLAD:
         residuals = x - vlad.anchors_[assigned]
         if vlad.normalization == "residual":
             residuals /= np.maximum(np.linalg.norm(residuals, axis=1, keepdims=True), 1e-12)
-        if valid is not None:
-            residuals[~checked_array(valid, "valid", (rows * cols,), bool)] = 0
+        used = np.ones(rows * cols, bool) if valid is None else checked_array(valid, "valid", (rows * cols,), bool)
         n_clusters, dim = vlad.cluster_centers_.shape
-        volume = np.zeros((rows + 1, cols + 1, n_clusters, dim))
-        inner = volume[1:, 1:].reshape(rows * cols, n_clusters, dim)  # a copy: the slice is not contiguous
-        inner[np.arange(rows * cols), assigned] = residuals
-        volume[1:, 1:] = inner.reshape(rows, cols, n_clusters, dim).cumsum(0).cumsum(1)
+        cells = np.zeros((rows * cols, n_clusters, dim + 1))  # the last entry counts the descriptors
+        cells[np.arange(rows * cols), assigned, :dim] = residuals * used[:, None]
+        cells[np.arange(rows * cols), assigned, dim] = used
+        volume = np.zeros((rows + 1, cols + 1, n_clusters, dim + 1))
+        volume[1:, 1:] = cells.reshape(rows, cols, n_clusters, dim + 1).cumsum(0).cumsum(1)
         self.vlad, self.grid, self.volume = vlad, (rows, cols), volume
 
     def residual_sums(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
@@ -73,7 +73,9 @@ class RegionVLAD:
         if not (0 <= top <= bottom <= rows and 0 <= left <= right <= cols):
             raise ValueError(message("region", f"inside the grid of {rows} x {cols}", str((top, bottom, left, right))))
         v = self.volume
-        return v[bottom, right] - v[top, right] - v[bottom, left] + v[top, left]
+        block = v[bottom, right] - v[top, right] - v[bottom, left] + v[top, left]  # (K, D + 1)
+        sums, counts = block[:, :-1], block[:, -1:]
+        return np.where(counts > 0.5, sums, 0)  # an empty word is exactly zero, not the rounding of the running sums
 
     def region(self, top: int, bottom: int, left: int, right: int) -> np.ndarray:
         """Return the normalised VLAD (K * D,), float32, of a rectangle of the grid."""

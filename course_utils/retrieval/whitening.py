@@ -7,7 +7,8 @@ Source: H. Jegou and O. Chum, "Negative evidences and co-occurrences in image re
 whitening", ECCV 2012. Numbers: the official NetVLAD code divides by ``sqrt(lambda + 1e-9)`` and uses at most 10,000
 training vectors for 4096 dimensions; the code of Deep Image Retrieval (A. Gordo et al., 2017) divides by
 ``lambda ** 0.25``. Shrinkage: Y. Chen, A. Wiesel, Y. Eldar, A. Hero, "Shrinkage algorithms for MMSE covariance
-estimation", IEEE Trans. Signal Processing 58(10), 2010, eq. (23).
+estimation", IEEE Trans. Signal Processing 58(10), 2010, eq. (23); scikit-learn's ``OAS`` drops its two terms ``2 / D``,
+this code keeps them.
 
 The trap: the smallest eigenvalues of a covariance estimated from few vectors are far too small, and whitening divides
 by them. The noise of the last directions then drowns the signal of the first. `01_vlad` shows it.
