@@ -44,16 +44,16 @@ function bitmap(packed) {
 function onRail(rail, x, y) {
   let best = [x, y];
   let bestGap = Infinity;
-  for (const [x0, y0, x1, y1] of rail.pieces) {
+  for (const [x0, y0, x1, y1, width] of rail) {
     const dx = x1 - x0;
     const dy = y1 - y0;
     const t = Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / Math.max(dx * dx + dy * dy, 1e-12)));
     const footX = x0 + t * dx;
     const footY = y0 + t * dy;
     const distance = Math.hypot(x - footX, y - footY);
-    const gap = Math.max(0, distance - rail.width);
+    const gap = Math.max(0, distance - width);
     if (gap < bestGap) {
-      const keep = distance > 0 ? Math.min(1, rail.width / distance) : 0;
+      const keep = distance > 0 ? Math.min(1, width / distance) : 0;
       best = [footX + keep * (x - footX), footY + keep * (y - footY)];
       bestGap = gap;
     }
@@ -462,8 +462,10 @@ class Board {
   drawMark(mark) {
     const [x, y] = this.px(...this.at(mark));
     const size = mark.size * this.scale;
+    let heading = mark.heading || 0;
     if (mark.orbit > 0) {
       const [px, py] = this.px(...this.at(this.mark(mark.parent)));
+      heading = Math.atan2(py - y, x - px);
       this.context.beginPath();
       this.context.moveTo(px, py);
       this.context.lineTo(x, y);
@@ -474,7 +476,7 @@ class Board {
       this.context.strokeStyle = this.palette(mark.colour);
       this.context.stroke();
     }
-    this.symbol(x, y, mark.shape, size, this.palette(mark.colour), mark.filled, "background", mark.heading || 0);
+    this.symbol(x, y, mark.shape, size, this.palette(mark.colour), mark.filled, "background", heading);
     if (mark.tag) this.write(mark.tag, x + size + 4 * this.scale, y - size, { colour: "text", size: 12, bold: true, halo: true });
     if (this.over === mark.name && this.chosen !== mark.name) this.halo(x, y, size + 5 * this.scale, false);
   }

@@ -281,22 +281,28 @@ Layer = Picture | Points | Segments | Polygons | Circle | Text
 
 @dataclass(frozen=True)
 class Rail:
-    """Where a mark may go: within ``width`` of one of the straight pieces ``(x0, y0, x1, y1)``, in data units."""
+    """Where a mark may go: near one of the straight pieces ``(x0, y0, x1, y1, width)``.
 
-    pieces: tuple[tuple[float, float, float, float], ...]
-    width: float = 0.0
+    ``width`` is the largest distance from that piece; everything in data units.
+    """
+
+    pieces: tuple[tuple[float, float, float, float, float], ...]
 
     def snap(self, x: float, y: float) -> tuple[float, float]:
-        """Return the allowed position nearest to ``(x, y)``; the canvas does the same while dragging."""
+        """Return the allowed position nearest to ``(x, y)``; the canvas does the same while dragging.
+
+        >>> Rail(((0.0, 0.0, 10.0, 0.0, 2.0),)).snap(5.0, 7.0)
+        (5.0, 2.0)
+        """
         best, best_gap = (x, y), np.inf
-        for x0, y0, x1, y1 in self.pieces:
+        for x0, y0, x1, y1, width in self.pieces:
             dx, dy = x1 - x0, y1 - y0
             t = min(1.0, max(0.0, ((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-12)))
             foot_x, foot_y = x0 + t * dx, y0 + t * dy
             distance = float(np.hypot(x - foot_x, y - foot_y))
-            gap = max(0.0, distance - self.width)
+            gap = max(0.0, distance - width)
             if gap < best_gap:
-                keep = min(1.0, self.width / distance) if distance > 0 else 0.0
+                keep = min(1.0, width / distance) if distance > 0 else 0.0
                 best, best_gap = (foot_x + keep * (x - foot_x), foot_y + keep * (y - foot_y)), gap
         return best
 
@@ -340,7 +346,7 @@ class Mark:
     def wire(self) -> dict[str, Any]:
         """Return the mark as a dictionary of JSON values."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "rail"}
-        rail = None if self.rail is None else {"pieces": [list(piece) for piece in self.rail.pieces], "width": self.rail.width}
+        rail = None if self.rail is None else [list(piece) for piece in self.rail.pieces]
         return {**plain, "x": float(self.x), "y": float(self.y), "rail": rail}
 
 

@@ -26,6 +26,8 @@ from course_utils.explore.scene import ROLES, Circle, Mark, Picture, Points, Pol
 DPI = 100
 GAP = 12  # pixels between views
 POINT = 72 / DPI  # points per pixel
+Pixel = tuple[float, float]
+"""Width and height of one pixel in data units; the height is negative where the box runs downwards."""
 
 _MARKERS: dict[str, Any] = {
     "circle": "o",
@@ -47,25 +49,14 @@ def _colour(value: str | np.ndarray) -> Any:
     return value.astype(float) / 255
 
 
-def draw_picture(ax: Axes, layer: Picture) -> None:
+def draw_picture(ax: Axes, layer: Picture, pixel: Pixel) -> None:
     """Draw pixels."""
     left, right, bottom, top = layer.extent
     interpolation = "bilinear" if layer.smooth else "nearest"
     ax.imshow(layer.pixels, extent=(left, right, bottom, top), origin="upper", interpolation=interpolation, alpha=layer.opacity)
 
 
-def _scatter(ax: Axes, xy: np.ndarray, shape: str, size: Any, colour: Any, filled: bool, outline: str, heading: Any) -> None:
-    if shape == "arrow":
-        for (x, y), angle in zip(xy, np.broadcast_to(heading, len(xy))):
-            corners = np.array([[1.5, 0.0], [-0.9, -0.95], [-0.45, 0.0], [-0.9, 0.95]])
-            turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-            index = len(ax.collections)
-            one = colour if isinstance(colour, str) or np.ndim(colour) == 1 else colour[index % len(colour)]
-            marker = MarkerStyle(np.vstack([corners @ turn, (corners @ turn)[:1]]))
-            reach = 2 * float(np.abs(corners @ turn).max())
-            area = (reach * float(np.max(size)) * POINT) ** 2
-            ax.scatter([x], [y], s=area, marker=marker, c=[one], edgecolors=_colour(outline) if outline else "none", linewidths=1)
-        return
+def _scatter(ax: Axes, xy: np.ndarray, shape: str, size: Any, colour: Any, filled: bool, outline: str) -> None:
     stroke = shape in ("cross", "plus", "tick")
     if shape == "tick":
         vertices = np.array(_MARKERS["tick"])
@@ -85,23 +76,31 @@ def _scatter(ax: Axes, xy: np.ndarray, shape: str, size: Any, colour: Any, fille
         ax.scatter(*xy.T, s=area, marker=marker, facecolors=ground, edgecolors=colour, linewidths=line)
 
 
-def draw_points(ax: Axes, layer: Points) -> None:
+def _arrows(ax: Axes, xy: np.ndarray, headings: Any, size: Any, colour: Any, outline: str, pixel: Pixel) -> None:
+    """Arrow heads of ``size`` pixels, turned to ``headings``, as one collection."""
+    shape = np.array([[1.5, 0.0], [-0.9, -0.95], [-0.45, 0.0], [-0.9, 0.95]])
+    cos, sin = np.cos(headings), np.sin(headings)
+    turn = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], axis=-2)  # (N, 2, 2)
+    corners = np.broadcast_to(size, len(xy))[:, None, None] * (shape @ turn)  # (N, 4, 2) pixels, y up
+    rings = xy[:, None] + corners * np.array(pixel)
+    edge = _colour(outline) if outline else "none"
+    ax.add_collection(PolyCollection(rings, facecolors=colour, edgecolors=edge, linewidths=1), autolim=False)
+
+
+def draw_points(ax: Axes, layer: Points, pixel: Pixel) -> None:
     """Draw markers."""
     if len(layer.xy) == 0:
         return
     colour = _colour(layer.colour)
-    if layer.shape != "arrow":
-        if isinstance(colour, str):
-            colour = [colour] * len(layer.xy)
-        _scatter(ax, layer.xy, layer.shape, layer.size, colour, layer.filled, layer.outline, None)
-        return
-    for i, xy in enumerate(layer.xy):
-        one = colour if isinstance(colour, str) else colour[i]
-        size = layer.size if np.isscalar(layer.size) else layer.size[i]
-        _scatter(ax, xy[None], "arrow", size, one, layer.filled, layer.outline, layer.headings[i])  # type: ignore[index]
+    if isinstance(colour, str):
+        colour = [colour] * len(layer.xy)
+    if layer.shape == "arrow":
+        _arrows(ax, layer.xy, layer.headings, layer.size, colour, layer.outline, pixel)
+    else:
+        _scatter(ax, layer.xy, layer.shape, layer.size, colour, layer.filled, layer.outline)
 
 
-def draw_segments(ax: Axes, layer: Segments) -> None:
+def draw_segments(ax: Axes, layer: Segments, pixel: Pixel) -> None:
     """Draw lines or arrows."""
     width = layer.width * POINT
     for i, (start, end) in enumerate(zip(layer.starts, layer.ends)):
@@ -114,7 +113,7 @@ def draw_segments(ax: Axes, layer: Segments) -> None:
             ax.plot(*np.stack([start, end]).T, color=colour, linewidth=width, linestyle=style, solid_capstyle="round")
 
 
-def draw_polygons(ax: Axes, layer: Polygons) -> None:
+def draw_polygons(ax: Axes, layer: Polygons, pixel: Pixel) -> None:
     """Draw closed outlines."""
     if not layer.rings:
         return
@@ -125,7 +124,7 @@ def draw_polygons(ax: Axes, layer: Polygons) -> None:
     ax.add_collection(PolyCollection(layer.rings, alpha=layer.opacity, **look), autolim=False)
 
 
-def draw_circle(ax: Axes, layer: Circle) -> None:
+def draw_circle(ax: Axes, layer: Circle, pixel: Pixel) -> None:
     """Draw a circle in data units."""
     look = {
         "facecolor": _colour(layer.fill) if layer.fill else "none",
@@ -152,22 +151,23 @@ def _write(ax: Axes, x: float, y: float, string: str, size: float, colour: str, 
     )
 
 
-def draw_text(ax: Axes, layer: Text) -> None:
+def draw_text(ax: Axes, layer: Text, pixel: Pixel) -> None:
     """Draw strings."""
     for (x, y), string in zip(layer.xy, layer.strings):
         _write(ax, x, y, string, layer.size, layer.colour, layer.align, layer.bold, layer.halo)
 
 
-def draw_mark(ax: Axes, mark: Mark, marks: Sequence[Mark], pixel: tuple[float, float]) -> None:
+def draw_mark(ax: Axes, mark: Mark, marks: Sequence[Mark], pixel: Pixel) -> None:
     """Draw a handle; ``pixel`` is the size of one pixel in data units."""
     if mark.orbit > 0:
         parent = next(one for one in marks if one.name == mark.parent)
         ax.plot([parent.x, mark.x], [parent.y, mark.y], color=_colour(mark.colour), linewidth=2.5 * POINT)
     xy = np.array([[mark.x, mark.y]], np.float32)
     colour = _colour(mark.colour)
-    _scatter(
-        ax, xy, mark.shape, mark.size, colour if mark.shape == "arrow" else [colour], mark.filled, "background", mark.heading or 0
-    )
+    if mark.shape == "arrow":
+        _arrows(ax, xy, np.array([mark.heading or 0.0]), mark.size, [colour], "background", pixel)
+    else:
+        _scatter(ax, xy, mark.shape, mark.size, [colour], mark.filled, "background")
     if mark.tag:
         x, y = mark.x + (mark.size + 4) * pixel[0], mark.y + mark.size * pixel[1]
         _write(ax, x, y, mark.tag, 12, "text", "left", True, True)
@@ -190,9 +190,10 @@ def draw_scene(ax: Axes, scene: Scene) -> Axes:
         Circle: draw_circle,
         Text: draw_text,
     }
+    pixel = ((right - left) / scene.width, (top - bottom) / scene.height)
     for z, layer in enumerate(scene.layers):
         before = set(ax.get_children())
-        draw[type(layer)](ax, layer)  # type: ignore[operator]
+        draw[type(layer)](ax, layer, pixel)  # type: ignore[operator]
         for artist in set(ax.get_children()) - before:
             artist.set_zorder(10 + z)
     before = set(ax.get_children())
@@ -200,7 +201,7 @@ def draw_scene(ax: Axes, scene: Scene) -> Axes:
         x0, x1, y0, y1 = scene.brush
         ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, facecolor="#CC79A729", edgecolor="#CC79A7", linewidth=2))
     for mark in scene.marks:
-        draw_mark(ax, mark, scene.marks, ((right - left) / scene.width, (top - bottom) / scene.height))
+        draw_mark(ax, mark, scene.marks, pixel)
     for artist in set(ax.get_children()) - before:
         artist.set_zorder(100)
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="auto")
