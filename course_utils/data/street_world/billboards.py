@@ -20,7 +20,7 @@ from course_utils.data.street_world.weather import LAMP_LIGHT, lamp_pools
 if TYPE_CHECKING:
     from course_utils.data.street_world.renderer import _Scene
 
-NEAREST_SPRITE, FARTHEST_SPRITE = 1.5, 70.0
+NEAREST_SPRITE, FARTHEST_SPRITE = 3.0, 70.0
 OPAQUE, SEEN = 190, 20
 """Transparency (0 to 255) from which a fragment counts as opaque, and from which it is drawn at all."""
 _PEOPLE_VIEWS = ("side", "front", "rear", "side")
@@ -146,7 +146,7 @@ def _light_on(scene: _Scene, things: np.ndarray, depth: np.ndarray) -> tuple[np.
         tree = np.where(drive.kind[things] == TREE, 4.0, 1.0)
         level = level + 0.62 * scene.sun[:, None] * np.clip(tree - scene.look_up(drive.shadow, x, y), 0.15, 1)
     if light.lamps > 0:
-        pool = 0.12 + 0.6 * scene.look_up(lamp_pools(scene.place), x, y)
+        pool = 0.10 + 0.42 * scene.look_up(lamp_pools(scene.place), x, y)
         level = level + LAMP_LIGHT[:, None] * pool * light.lamps * np.where(drive.kind[things] == LAMP, 0.5, 1.0)
     return level.astype(np.float32), scene.clearness(depth.astype(np.float32))
 

@@ -196,7 +196,7 @@ class _Painter:
         if r.random() < 0.6:
             hues = ((0.03, 0.15), (0.54, 0.62), (0.24, 0.46), (0.94, 1.03))
             low, high = hues[int(np.searchsorted([0.52, 0.72, 0.85], r.random()))]
-            base = 255 * np.array(colorsys.hsv_to_rgb(r.uniform(low, high) % 1, r.uniform(0.15, 0.5), r.uniform(0.5, 0.93)))
+            base = 255 * np.array(colorsys.hsv_to_rgb(r.uniform(low, high) % 1, r.uniform(0.15, 0.45), r.uniform(0.5, 0.86)))
         return np.clip(base * r.uniform(0.88, 1.1) + r.normal(0, 5, 3), 20, 245)
 
     def paint(self) -> Front:

@@ -27,7 +27,7 @@ def paint_ground(place: District) -> np.ndarray:
     r = stream(place.seed, 15, place.number)
     x_min, x_max, y_min, y_max = place.bounds
     columns, rows = int((x_max - x_min) * GROUND_SCALE), int((y_max - y_min) * GROUND_SCALE)
-    picture = Image.fromarray(painted(cut(r, "gravel", rows, columns, GROUND_SCALE), (98, 98, 100), 0.35))
+    picture = Image.fromarray(painted(cut(r, "gravel", rows, columns, GROUND_SCALE), (108, 108, 110), 0.4))
     snow = Image.new("L", (columns, rows), ROAD)
     sheet = _Sheet(picture, snow, x_min, y_min)
     _patches(sheet, r, place)
@@ -63,7 +63,7 @@ def _patches(sheet: _Sheet, r: np.random.Generator, place: District) -> None:
             a, b = sheet.pixel(x - 0.35, y - 0.35), sheet.pixel(x + 0.35, y + 0.35)
             sheet.colour.ellipse([*a, *b], fill=(58, 58, 60))
         else:
-            shade = int(r.uniform(74, 88))
+            shade = int(r.uniform(82, 96))
             sheet.box(x, y, x + r.uniform(1, 4), y + r.uniform(0.5, 2), (shade, shade, shade + 1), ROAD)
 
 
@@ -145,7 +145,7 @@ def _ground_below(place: District, columns: int, rows: int) -> Image.Image:
            (x_max - left) * GROUND_SCALE, (upper - y_min) * GROUND_SCALE)  # fmt: skip
     box = (max(0, box[0]), max(0, box[1]), min(ground.width, box[2]), min(ground.height, box[3]))
     lighter = ground.resize((columns, rows), Image.Resampling.BILINEAR, box=box)
-    return lighter.point(lambda v: min(255, int(1.25 * v + 12)))
+    return lighter.point(lambda v: min(255, int(1.2 * v + 8)))
 
 
 def _roof(draw: ImageDraw.ImageDraw, box, footprint: tuple, colour: tuple[int, int, int], number: int) -> None:

@@ -32,12 +32,10 @@ def photograph_of(image: np.ndarray, drive: Traversal, random: np.random.Generat
         image = _moving_average(image, int(random.integers(2, 5)))
     elif blur < drive.blur:
         image = (image + np.roll(image, 1, 1) + np.roll(image, 1, 2) + np.roll(np.roll(image, 1, 1), 1, 2)) / 4
-    grain = _grain()
     noise = np.float32(0.7 * drive.light.noise)
-    n = height * width
     for channel in range(3):  # half of the noise is common to the channels
-        image[channel] += noise * grain[(int(random.integers(_GRAIN)) + np.arange(n)) % _GRAIN].reshape(height, width)
-    image += noise * grain[(int(random.integers(_GRAIN)) + np.arange(n)) % _GRAIN].reshape(height, width)
+        image[channel] += noise * _grain_piece(random, height, width)
+    image += noise * _grain_piece(random, height, width)
     return np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -45,6 +43,14 @@ def photograph_of(image: np.ndarray, drive: Traversal, random: np.random.Generat
 def _grain() -> np.ndarray:
     """A long strip of normal deviates; a picture's noise is a piece of it, which is faster than drawing anew."""
     return stream(3, 51).standard_normal(_GRAIN, dtype=np.float32)
+
+
+def _grain_piece(random: np.random.Generator, height: int, width: int) -> np.ndarray:
+    grain, n = _grain(), height * width
+    if n >= _GRAIN:
+        return random.standard_normal((height, width), dtype=np.float32)
+    start = int(random.integers(_GRAIN - n))
+    return grain[start : start + n].reshape(height, width)
 
 
 @lru_cache(maxsize=8)
@@ -72,10 +78,14 @@ def _bloom(image: np.ndarray) -> None:
     _, height, width = image.shape
     cell = max(1, height // 24)
     rows, columns = height // cell, width // cell
-    coarse = np.maximum(image[:, : rows * cell, : columns * cell] - 150, 0)
-    coarse = coarse.reshape(3, rows, cell, columns, cell).mean(axis=(2, 4))
+    bright = np.maximum(image[:, : rows * cell, : columns * cell] - 150, 0)
+    coarse = np.add.reduceat(
+        np.add.reduceat(bright, np.arange(0, rows * cell, cell), axis=1), np.arange(0, columns * cell, cell), axis=2
+    )
+    coarse /= cell * cell
     padded = np.pad(coarse, ((0, 0), (1, 1), (1, 1)))
-    halo = sum(padded[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)) / 9
+    padded = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    halo = (padded[:, :, :-2] + padded[:, :, 1:-1] + padded[:, :, 2:]) / 9
     halo = np.repeat(np.repeat(halo, cell, axis=1), cell, axis=2)
     image[:, : rows * cell, : columns * cell] += 0.8 * halo
 

@@ -421,7 +421,7 @@ class _Scene:
         sunny = 0.0
         if drive.shadow is not None:
             sunny = np.clip(0.5 - 1.5 * self.look_up(drive.shadow, x, y), 0, 1) * np.float32(np.sin(np.radians(light.elevation)))
-        lamp = (0.1 + 0.9 * self.look_up(lamp_pools(self.place), x, y)) * np.float32(0.6 * light.lamps) if light.lamps else 0.0
+        lamp = (0.12 + 0.88 * self.look_up(lamp_pools(self.place), x, y)) * np.float32(0.8 * light.lamps) if light.lamps else 0.0
         for channel in range(3):
             colour[channel] *= self.ambient[channel] + self.sun[channel] * sunny + LAMP_LIGHT[channel] * lamp
         if light.wet > 0:
