@@ -97,7 +97,8 @@ class OrientedBackbone(nn.Module):
     """Feature maps from a first layer that already sees edges and colours.
 
     5 x 5 convolution (the bank and ``n_free`` random channels), ReLU, halve by averaging; 3 x 3 convolution (the bank's
-    channels smoothed, and random mixtures), ReLU, halve; square root; divide by the local contrast; 3 x 3 projection.
+    channels smoothed, and random mixtures), ReLU, halve; square root; divide by the local contrast (all this is the
+    ``stem``); 3 x 3 projection (the ``head``). Trainings that freeze the stem compute its maps once.
 
     Parameters
     ----------
@@ -141,13 +142,21 @@ class OrientedBackbone(nn.Module):
             self.second.weight[range(n_bank), range(n_bank)] = torch.outer(smooth, smooth) / 16
             self.second.bias.zero_()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Map standardised images (B, 3, H, W) to features (B, dim, H // 4, W // 4)."""
+    def stem(self, images: Tensor) -> Tensor:
+        """Map standardised images (B, 3, H, W) to contrast-normalised maps (B, width, H // 4, W // 4)."""
         images = images.contiguous(memory_format=torch.channels_last)  # 1.6 times faster on a CPU
         maps = F.avg_pool2d(F.relu(self.first(images)), 2)
         maps = F.avg_pool2d(F.relu(self.second(maps)), 2)
         maps = (maps + ROOT_OFFSET).sqrt() - ROOT_OFFSET**0.5
-        return self.project(local_contrast_normalized(maps))
+        return local_contrast_normalized(maps)
+
+    def head(self, maps: Tensor) -> Tensor:
+        """Project the stem's maps to features (B, dim, H // 4, W // 4); linear, so features may be negative."""
+        return self.project(maps)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map standardised images (B, 3, H, W) to features (B, dim, H // 4, W // 4)."""
+        return self.head(self.stem(images))
 
 
 def local_contrast_normalized(maps: Tensor) -> Tensor:
