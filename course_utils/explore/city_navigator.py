@@ -62,9 +62,12 @@ STRIP_SIZE = (892, 152)
 PICTURE = (240, 180)  # pixels on screen of a view of 128 x 96
 N_RESULTS = 5
 N_WORDS = 8  # bars
+STRIP = 32  # pixels below the map, for its legend
+MARGIN = 11.0  # metres of ground that stay visible around the streets
 ORBIT = 15.0  # metres from the camera to its heading handle
 DEFAULT_RADIUS = 12.5
 QUERY_TRAVERSAL = 100  # movers and light differ from those of the database
+SHADE = 125  # opacity (of 255) of the attribution over a picture
 VIEW_ANGLE = np.deg2rad(70)
 RECALL_AT = (1, 5, 10)
 _DARKNESS = {"night": 0.55, "dusk": 0.3}
@@ -154,6 +157,8 @@ class CityState:
         The same while the pointer rests on a bar; -1: none.
     brush : (left, right, bottom, top) or None
         Rectangle on the map, in metres.
+    why : bool
+        Show on both pictures where their similarity comes from.
     """
 
     x: float
@@ -165,6 +170,7 @@ class CityState:
     word: int = -1
     hover: int = -1
     brush: Box | None = None
+    why: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +246,10 @@ class CityNavigator(Explorer):
     """
 
     css_class = "explorer-city"
-    help_text = "Drag the camera along the streets and its arrow to turn it; draw a rectangle to measure recall there."
+    help_text = (
+        "Drag the camera along the streets and its arrow to turn it; press a result to see why it was found, a word to see "
+        "its pixels; draw a rectangle on the map to measure recall there."
+    )
     still_kind = "jpeg"
 
     def __init__(
@@ -265,6 +274,7 @@ class CityNavigator(Explorer):
         self._first_hit = self._first_hits()
         self._seen: tuple[Any, Any, np.ndarray] | None = None  # last view: key, image, similarities
         self._told: tuple[Any, Any] | None = None  # last attribution: key, attribution
+        self._grids: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         super().__init__(scheduler=scheduler)
 
     # ---- once --------------------------------------------------------------------------------------------------
@@ -295,7 +305,8 @@ class CityNavigator(Explorer):
         x, y = (0.62 * a + 0.38 * b for a, b in ((street.x0, street.x1), (street.y0, street.y1)))
         heading = float(np.arctan2(street.y1 - street.y0, street.x1 - street.x0))
         condition = "overcast" if "overcast" in self.city.conditions else self.city.conditions[0]
-        return CityState(float(x), float(y), heading, condition, self.city.seasons[0])
+        season = "summer" if "summer" in self.city.seasons else self.city.seasons[0]
+        return CityState(float(x), float(y), heading, condition, season)
 
     def admit(self, state: CityState) -> CityState:
         """Keep the camera on a street and every choice among those that exist."""
@@ -363,7 +374,7 @@ class CityNavigator(Explorer):
         """Return where the camera stands, how good the best match is and how many of the five are right."""
         verdict = "right" if result.right[0] else "wrong"
         return (
-            f"Looking {compass(state.heading)} by {_words(state.condition)} in {state.season}: the best match has similarity "
+            f"Looking {compass(state.heading)} ({_words(state.condition)}, {state.season}): the best match has similarity "
             f"{result.similarities[result.ranked[0]]:.2f} and lies {result.distances[0]:.0f} m away ({verdict}); "
             f"{int(result.right.sum())} of {len(result.ranked)} results are within {self.city.radius:g} m."
         )
@@ -384,11 +395,12 @@ class CityNavigator(Explorer):
     # ---- views -------------------------------------------------------------------------------------------------
 
     def controls(self) -> Sequence[Control]:
-        """Return the weather and the season."""
+        """Return the weather, the season and the switch of the attribution."""
         condition = widgets.ToggleButtons(options=[(_words(name), name) for name in self.city.conditions])
         condition.style.button_width = "auto"
         season = widgets.Dropdown(options=list(self.city.seasons), layout=widgets.Layout(width="110px"))
-        return (Control(condition, "condition"), Control(season, "season"))
+        why = widgets.Checkbox(description="show why", indent=False, layout=widgets.Layout(width="auto"))
+        return (Control(condition, "condition"), Control(season, "season"), Control(why, "why"))
 
     def rows(self) -> Sequence[Sequence[str]]:
         """Return map and camera above, results below."""
@@ -404,7 +416,7 @@ class CityNavigator(Explorer):
 
     def react_map(self, state: CityState, event: Event) -> CityState:
         """Move or turn the camera, jump to a street, or set the rectangle."""
-        if event.kind == "move" and event.name == "camera" or event.kind == "tap":
+        if (event.kind == "move" and event.name == "camera") or event.kind == "tap":
             return replace(state, x=event.x, y=event.y, hover=-1)
         if event.kind == "move" and event.name == "heading":
             return replace(state, heading=float(np.arctan2(event.y - state.y, event.x - state.x)), hover=-1)
@@ -424,9 +436,9 @@ class CityNavigator(Explorer):
         return state
 
     def react_results(self, state: CityState, event: Event) -> CityState:
-        """Choose a result."""
+        """Choose a result and show why it was retrieved."""
         if event.kind == "press" and event.name.startswith("result"):
-            return replace(state, choice=int(event.name[6:]), word=-1, hover=-1)
+            return replace(state, choice=int(event.name[6:]), word=-1, hover=-1, why=True)
         return state
 
     def draw_map(self, state: CityState, result: CityResult) -> Scene:
@@ -436,13 +448,14 @@ class CityNavigator(Explorer):
         if state.condition in _DARKNESS:
             layers.append(Polygons([rectangle(*box)], "#0b1030", "", 0, opacity=_DARKNESS[state.condition]))
         layers.append(self._field_of_view(state))
-        layers.append(self._similarity_layer(result))
+        layers += self._similarity_layers(result)
         layers.append(Circle(state.x, state.y, self.city.radius, BLUE, BLUE, 0, opacity=0.15))
         layers.append(Circle(state.x, state.y, self.city.radius, "#ffffff", "", 4))
         layers.append(Circle(state.x, state.y, self.city.radius, BLUE, "", 2, dashed=True))
         if state.brush is not None:
             layers += self._query_layers(result)
         layers += self._result_layers(state, result)
+        layers += self._legend()
         tip = np.array([state.x, state.y]) + ORBIT * np.array([np.cos(state.heading), np.sin(state.heading)])
         marks = [
             Mark("camera", state.x, state.y, "camera", colour=BLUE, size=10, step=1.0, leap=8.0, rail=self.city.rail),
@@ -461,11 +474,14 @@ class CityNavigator(Explorer):
 
     @cached_property
     def _map_box(self) -> Box:
-        """The district's extent, widened to the proportions of the canvas."""
+        """The map as large as fits, never cut nearer to a street than ``MARGIN``, above a strip for the legend."""
         left, right, bottom, top = self.city.district.extent
-        metre = max((right - left) / MAP_SIZE[0], (top - bottom) / MAP_SIZE[1])
-        x, y, half_x, half_y = (left + right) / 2, (bottom + top) / 2, metre * MAP_SIZE[0] / 2, metre * MAP_SIZE[1] / 2
-        return (x - half_x, x + half_x, y - half_y, y + half_y)
+        x, y, width, height = (left + right) / 2, (bottom + top) / 2, MAP_SIZE[0], MAP_SIZE[1] - STRIP
+        ends = np.array([(s.x0, s.y0, s.x1, s.y1) for s in self.city.district.streets]).reshape(-1, 2)
+        reach = np.abs(ends - [x, y]).max(axis=0) + MARGIN
+        cover = min((right - left) / width, (top - bottom) / height)
+        metre = max(cover, 2 * reach[0] / width, 2 * reach[1] / height)  # per pixel
+        return (x - metre * width / 2, x + metre * width / 2, y - metre * (height / 2 + STRIP), y + metre * height / 2)
 
     def _field_of_view(self, state: CityState) -> Polygons:
         angles = state.heading + np.linspace(-VIEW_ANGLE / 2, VIEW_ANGLE / 2, 9)
@@ -473,18 +489,46 @@ class CityNavigator(Explorer):
         ring = np.concatenate([[[state.x, state.y]], rim + [state.x, state.y]])
         return Polygons([ring], YELLOW, "", 0, opacity=0.5)
 
-    def _similarity_layer(self, result: CityResult) -> Points:
+    def _similarity_layers(self, result: CityResult) -> list[Layer]:
         """An arrow per database image, a step ahead of its position; bright and large where it is similar."""
         low, high = np.quantile(result.similarities, 0.5), result.similarities.max()
         strength = np.clip((result.similarities - low) / max(high - low, 1e-9), 0, 1)
         colours = _VIRIDIS[(255 * strength).astype(int)].copy()
-        colours[:, 3] = 90 + 165 * strength
-        order = np.argsort(strength, kind="stable")  # the best on top
+        colours[:, 3] = 120 + 135 * strength
         headings = np.asarray(self.city.database.headings, np.float64)
-        ahead = 2.6 * np.stack([np.cos(headings), np.sin(headings)], axis=1)
-        places = self._database_xy + ahead
-        sizes = 2.4 + 3.4 * strength
-        return Points(places[order], colours[order], sizes[order], "arrow", headings[order], outline="")
+        places = self._database_xy + 2.6 * np.stack([np.cos(headings), np.sin(headings)], axis=1)
+        sizes = 3.0 + 5.0 * strength
+        order = np.argsort(strength, kind="stable")  # the best on top
+        weak, strong = order[strength[order] < 0.35], order[strength[order] >= 0.35]
+        return [
+            Points(places[part], colours[part], sizes[part], "arrow", headings[part], outline=rim)
+            for part, rim in ((weak, ""), (strong, "#111111"))
+        ]
+
+    def _legend(self) -> list[Layer]:
+        """The strip below the map: what the colours and shapes mean."""
+        left, right, bottom, _ = self._map_box
+        metre = (right - left) / MAP_SIZE[0]
+        middle = bottom + 14 * metre
+
+        def at(pixel: float) -> tuple[float, float]:
+            return (left + pixel * metre, middle)
+
+        bars = [
+            rectangle(*sorted(at(p)[0] for p in (x, x + 9)), middle - 6 * metre, middle + 6 * metre) for x in range(76, 148, 9)
+        ]
+        return [
+            Polygons([rectangle(left, right, bottom, bottom + STRIP * metre)], "background", "", 0),
+            Polygons(bars, _VIRIDIS[np.linspace(0, 255, len(bars)).astype(int)], "", 0),
+            Points([at(222)], GREEN, 8, "circle"),
+            Points([at(284)], VERMILION, 8, "square"),
+            Points([at(353)], BLUE, 8, "ring"),
+            Text(
+                [at(4), at(153), at(235), at(297), at(366)],
+                ["similarity", "high", "right", "wrong", f"within {self.city.radius:g} m"],
+                size=13,
+            ),
+        ]
 
     def _query_layers(self, result: CityResult) -> list[Layer]:
         found = (self._first_hit == 1) & result.inside
@@ -503,7 +547,9 @@ class CityNavigator(Explorer):
             Segments(here, chosen, "#ffffff", width=5),
             Segments(here, chosen, colour, width=2.5, dashed=not result.right[state.choice]),
         ]
-        spread = _apart(places, 9 * (self._map_box[1] - self._map_box[0]) / MAP_SIZE[0])
+        metre = (self._map_box[1] - self._map_box[0]) / MAP_SIZE[0]
+        steps = np.linspace(0, ORBIT, 4)[:, None] * [np.cos(state.heading), np.sin(state.heading)]
+        spread = _apart(places, 9 * metre, here + steps)
         for right, shape, colour in ((True, "circle", GREEN), (False, "square", VERMILION)):
             which = result.right == right
             layers.append(Points(spread[which], colour, 9, shape))
@@ -523,11 +569,11 @@ class CityNavigator(Explorer):
             Picture(result.image, (0, width, height, 0), smooth=True),
             Picture(chosen, (0, width, below + height, below), smooth=True),
         ]
-        for values, grid, top in ((seen, parts.query_grid, 0), (stored, parts.database_grid, below)):
-            overlay = heat(values, grid)
-            if overlay is not None:
-                left, right, bottom, upper = self._patches(result.image.shape, width, height)
-                layers.append(Picture(overlay, (left, right, top + bottom, top + upper), smooth=result.word < 0))
+        if state.why or result.word >= 0:
+            for values, grid, top in ((seen, parts.query_grid, 0), (stored, parts.database_grid, below)):
+                if grid is not None:
+                    overlay = heat(values, grid, self._centers(grid, result.image.shape), result.image.shape)
+                    layers.append(Picture(overlay, (0, width, top + height, top), smooth=True))
         layers.append(Polygons([rectangle(1.5, width - 1.5, height - 1.5, 1.5)], "", BLUE, 3))
         layers.append(Polygons([rectangle(1.5, width - 1.5, below + height - 1.5, below + 1.5)], "", colour, 3))
         names = ["camera", f"result {state.choice + 1}"]
@@ -544,7 +590,7 @@ class CityNavigator(Explorer):
         total = result.attribution.similarity
         right = SIDE_SIZE[0] - 4
         layers: list[Layer] = [
-            Text([[left, 12]], ["Words"], size=15, bold=True),
+            Text([[left, 12]], ["Visual words"], size=15, bold=True),
             Text([[left, 33]], [f"sum of all: {total:.2f}"], colour="muted", size=13),
         ]
         fields = []
@@ -580,8 +626,8 @@ class CityNavigator(Explorer):
             layers.append(Polygons([frame], "", colour, 4))
             layers.append(Points([[left + width - 17, top + 17]], colour, 15, "circle" if right else "square"))
             layers.append(Points([[left + width - 17, top + 17]], "#ffffff", 8, "tick" if right else "cross", outline=""))
-            says = f"{i + 1}:  similarity {result.similarities[index]:.2f},  {result.distances[i]:.0f} m"
-            layers.append(Text([[left, top + height + 16]], [says], size=13, bold=i == state.choice))
+            says = f"{i + 1}: similarity {result.similarities[index]:.2f}, {result.distances[i]:.0f} m"
+            layers.append(Text([[left, top + height + 16]], [says], size=12.5, bold=i == state.choice))
             verdict = "right" if right else "wrong"
             fields.append(Field(f"result{i}", (left, left + width, top + height + 26, top), f"result {says}, {verdict}"))
         verdicts = ", ".join("right" if right else "wrong" for right in result.right)
@@ -590,21 +636,19 @@ class CityNavigator(Explorer):
     def _database_picture(self, index: int) -> np.ndarray:
         return np.moveaxis(np.asarray(self.city.database.images[index]), 0, -1)
 
-    def _patches(self, shape: Sequence[int], width: float, height: float) -> Box:
-        """Return the part of a picture that the grid of local descriptors covers, in pixels of the canvas."""
-        sift = getattr(self.describer, "sift", None)
-        if sift is None:
-            return (0.0, width, height, 0.0)
-        if not hasattr(self, "_covered"):
-            import torch
+    def _centers(self, grid: tuple[int, int], shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and columns of pixels on which the local descriptors lie."""
+        if grid not in self._grids:
+            sift = getattr(self.describer, "sift", None)
+            if sift is None:  # a network's map covers the whole picture
+                rows, columns = ((np.arange(n) + 0.5) * size / n for n, size in zip(grid, shape))
+            else:
+                import torch
 
-            features = sift(torch.zeros(1, 3, *shape[:2], dtype=torch.uint8))
-            x, y = np.unique(np.asarray(features.centers)[:, 0]), np.unique(np.asarray(features.centers)[:, 1])
-            half_x, half_y = (x[1] - x[0]) / 2 if len(x) > 1 else 2.0, (y[1] - y[0]) / 2 if len(y) > 1 else 2.0
-            self._covered = (x[0] - half_x, x[-1] + half_x, y[-1] + half_y, y[0] - half_y)
-        across, down = width / shape[1], height / shape[0]
-        left, right, bottom, top = self._covered
-        return (left * across, right * across, bottom * down, top * down)
+                centers = np.asarray(sift(torch.zeros(1, 3, *shape[:2], dtype=torch.uint8)).centers, float)
+                columns, rows = np.unique(centers[:, 0]), np.unique(centers[:, 1])
+            self._grids[grid] = (rows, columns)
+        return self._grids[grid]
 
 
 def _words(name: str) -> str:
@@ -620,45 +664,57 @@ def _viridis() -> np.ndarray:
 _VIRIDIS = _viridis()
 
 
-def heat(values: np.ndarray, grid: tuple[int, int] | None) -> np.ndarray | None:
-    """Return contributions as an overlay: orange where they add, blue where they take, clear where they do nothing.
+def heat(values: np.ndarray, grid: tuple[int, int], centers: tuple[np.ndarray, np.ndarray], shape: Sequence[int]) -> np.ndarray:
+    """Return contributions as an overlay: yellow on what adds, shade on what does nothing, blue on what takes.
 
     Parameters
     ----------
     values : array of shape (N,)
-    grid : (rows, columns) or None
-        Without a grid there is no overlay.
+    grid : (rows, columns) with ``rows * columns == N``
+    centers : arrays of shape (rows,), (columns,)
+        Where the local descriptors lie, in pixels; values are interpolated linearly between them.
+    shape : (H, W, ...)
+        Of the picture.
 
     Returns
     -------
-    array of shape (rows, columns, 4), uint8, or None
+    array of shape (H, W, 4), uint8
     """
-    if grid is None:
-        return None
     plane = np.asarray(values, float).reshape(grid)
-    strength = np.clip(np.abs(plane) / max(float(np.quantile(np.abs(plane), 0.995)), 1e-12), 0, 1)
-    overlay = np.where((plane >= 0)[..., None], rgba(YELLOW), rgba(BLUE)).astype(np.uint8)
-    overlay[..., 3] = np.round(215 * strength**0.8)
+    plane = _hats(shape[0], centers[0]) @ plane @ _hats(shape[1], centers[1]).T  # (H, W)
+    strength = np.clip(plane / max(float(np.quantile(np.abs(plane), 0.99)), 1e-12), -1, 1)[..., None]
+    overlay = np.empty((*shape[:2], 4), np.uint8)
+    overlay[..., :3] = np.maximum(strength, 0) * rgba(YELLOW)[:3] + np.maximum(-strength, 0) * rgba(BLUE)[:3]
+    overlay[..., 3] = SHADE
     return overlay
+
+
+def _hats(n: int, centers: np.ndarray) -> np.ndarray:
+    """Weights (n, len(centers)) that spread values at ``centers`` linearly over pixels; they fade out at the border."""
+    step = float(centers[1] - centers[0]) if len(centers) > 1 else float(n)
+    return np.maximum(0.0, 1 - np.abs(np.arange(n)[:, None] + 0.5 - centers) / step)
 
 
 def _tags(corners: Sequence[tuple[float, float]], names: Sequence[str], colours: Sequence[str]) -> list[Layer]:
     """Small labels in the upper left corners of pictures."""
     layers: list[Layer] = []
     for (x, y), name, colour in zip(corners, names, colours):
-        layers.append(Polygons([rectangle(x, x + 16 + 7.5 * len(name), y + 22, y)], colour, "", 0))
+        layers.append(Polygons([rectangle(x, x + 18 + 8.2 * len(name), y + 22, y)], colour, "", 0))
         layers.append(Text([[x + 8, y + 11]], [name], "#ffffff", 13, bold=True))
     return layers
 
 
-def _apart(places: np.ndarray, gap: float) -> np.ndarray:
-    """Return the places with later ones moved aside where they would cover earlier ones (four headings a position)."""
-    moved: list[np.ndarray] = []
+def _apart(places: np.ndarray, radius: float, obstacles: np.ndarray) -> np.ndarray:
+    """Return the places, moved aside where they would cover the camera or an earlier place (four headings a position)."""
+    moved = list(np.asarray(obstacles, float))
+    n = len(moved)
     for place in np.asarray(places, float):
-        tries = [place + gap * 1.1 * ring * np.array([np.cos(a), np.sin(a)]) for ring in range(4) for a in _ANGLES[: 1 + 7 * ring]]
-        free = (spot for spot in tries if all(np.hypot(*(spot - other)) >= 1.9 * gap for other in moved))
+        tries = [
+            place + 2 * radius * ring * np.array([np.cos(a), np.sin(a)]) for ring in range(5) for a in _ANGLES[: 1 + 11 * ring]
+        ]
+        free = (spot for spot in tries if all(np.hypot(*(spot - other)) >= 1.95 * radius for other in moved))
         moved.append(next(free, place))
-    return np.array(moved).reshape(-1, 2)
+    return np.array(moved[n:]).reshape(-1, 2)
 
 
-_ANGLES = np.tile(np.linspace(0, 2 * np.pi, 8, endpoint=False), 3)
+_ANGLES = np.tile(np.linspace(0, 2 * np.pi, 12, endpoint=False), 4)

@@ -99,7 +99,9 @@ def city() -> City:
     stops = [(x, 20.0) for x in range(0, 101, 10)] + [(40.0, y) for y in range(0, 61, 10)]
     database = [Camera(x, y, turn * np.pi / 2) for x, y in stops for turn in range(4)]
     generator = np.random.default_rng(0)
-    queries = [Camera(*(np.array(stops[i % len(stops)]) + generator.normal(0, 2, 2)), generator.uniform(-3, 3)) for i in range(30)]
+    queries = [
+        Camera(*(np.array(stops[i % len(stops)]) + generator.normal(0, 2, 2)), generator.uniform(-3, 3)) for i in range(30)
+    ]
     names = ("sun", "overcast", "night"), ("summer", "winter")
     return City(District(), Renderer(), views(database), views(queries), Camera, *names, radius=12.0)
 

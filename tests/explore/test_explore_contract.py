@@ -1,0 +1,280 @@
+"""The contract of every explorer, without a browser: new explorers add one line to ``EXPLORERS``."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from course_utils.explore.assignment_laboratory import LIMIT, PRESETS, AssignmentLaboratory, AssignmentState
+from course_utils.explore.city_navigator import CityNavigator, CityState
+
+VIEW_KEY = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to build an explorer, and how to draw states of it (extreme ones included)."""
+
+    build: Callable[[Any], Any]
+    states: st.SearchStrategy
+    extremes: tuple[Any, ...]
+
+
+def _points(n: int) -> st.SearchStrategy:
+    number = st.floats(-1.5 * LIMIT, 1.5 * LIMIT, allow_nan=False, width=32)
+    return st.lists(st.tuples(number, number), min_size=n, max_size=n).map(tuple)
+
+
+_LABORATORY_STATES = st.builds(
+    AssignmentState,
+    a=st.integers(1, 5).flatmap(_points),
+    b=st.integers(1, 5).flatmap(_points),
+    words=_points(3),
+    anchors=_points(3),
+    log_alpha=st.floats(-2, 3),
+    intra=st.booleans(),
+    together=st.booleans(),
+    copies=st.sampled_from([1, 20]),
+    preset=st.sampled_from(sorted(PRESETS)),
+)
+_SAME = ((0.5, 0.5),) * 3
+_LABORATORY_EXTREMES = (
+    replace(PRESETS["burst"], words=_SAME, anchors=_SAME),  # three words at one place
+    replace(PRESETS["burst"], a=_SAME, b=_SAME, words=_SAME, anchors=_SAME),  # no residual at all
+    replace(PRESETS["decoupling"], log_alpha=2.0),
+    replace(PRESETS["decoupling"], log_alpha=-1.0),
+    replace(PRESETS["decoupling"], a=((2.0, 2.0),), b=((-2.0, -2.0),)),
+)
+
+_METRES = st.floats(-60, 160, allow_nan=False)
+_CITY_STATES = st.builds(
+    CityState,
+    x=_METRES,
+    y=_METRES,
+    heading=st.floats(-10, 10),
+    condition=st.sampled_from(["sun", "overcast", "night"]),
+    season=st.sampled_from(["summer", "winter"]),
+    choice=st.integers(-2, 7),
+    word=st.integers(-1, 4),
+    hover=st.integers(-1, 4),
+    brush=st.none() | st.tuples(_METRES, _METRES, _METRES, _METRES),
+    why=st.booleans(),
+)
+_CITY_EXTREMES = (
+    CityState(-1e4, 1e4, 100.0, "night", "winter"),
+    CityState(0.0, 20.0, 0.0, "sun", "summer", choice=99, word=99, hover=99),
+    CityState(40.0, 20.0, 0.0, "sun", "summer", brush=(500.0, 501.0, 500.0, 501.0)),
+)
+
+EXPLORERS = {
+    "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
+    "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
+    "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
+}
+
+_built: dict[str, Any] = {}
+
+
+@pytest.fixture(params=sorted(EXPLORERS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def explorer(name: str, request: pytest.FixtureRequest) -> Any:
+    if name not in _built:
+        _built[name] = EXPLORERS[name].build(request.getfixturevalue)
+    _built[name].reset()
+    return _built[name]
+
+
+def _same(one: Any, two: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, two, equal_nan=True)
+    if isinstance(one, tuple | list):
+        return len(one) == len(two) and all(_same(a, b) for a, b in zip(one, two))
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(_same(one[key], two[key]) for key in one)
+    if hasattr(one, "__dataclass_fields__"):
+        return all(_same(getattr(one, field.name), getattr(two, field.name)) for field in fields(one))
+    return one == two or (one != one and two != two)
+
+
+def _snapshot(explorer: Any) -> Any:
+    return {name: canvas.scene for name, canvas in explorer.canvases.items()}, explorer._status.value
+
+
+def test_computing_twice_gives_the_same_result(explorer: Any) -> None:
+    assert _same(explorer.compute(explorer.state), explorer.compute(explorer.state))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_random_state_raises(explorer: Any, name: str, data: st.DataObject) -> None:
+    explorer.last_error = None
+    explorer.state = data.draw(EXPLORERS[name].states)
+    assert explorer.last_error is None
+    assert explorer.error == ""
+
+
+def test_extreme_states_are_shown_without_an_error(explorer: Any, name: str) -> None:
+    for state in EXPLORERS[name].extremes:
+        explorer.last_error = None
+        explorer.state = state
+        assert explorer.last_error is None
+        assert "nan" not in explorer.sentence(explorer.state, explorer.result)
+        explorer.still()
+
+
+def test_the_state_is_admissible_after_it_was_admitted(explorer: Any, name: str) -> None:
+    for state in EXPLORERS[name].extremes:
+        once = explorer.admit(state)
+        twice = explorer.admit(once)
+        for field in fields(once):
+            one, two = getattr(once, field.name), getattr(twice, field.name)
+            assert one == two or np.allclose(one, two, atol=1e-9), field.name
+
+
+def test_every_control_changes_picture_or_status(explorer: Any) -> None:
+    for control in explorer._controls:
+        explorer.reset()
+        before = _snapshot(explorer)
+        widget = control.widget
+        if isinstance(widget, widgets.Checkbox):
+            widget.value = not widget.value
+        elif hasattr(widget, "options"):
+            values = [option[1] if isinstance(option, tuple) else option for option in widget.options]
+            widget.value = next(value for value in values if value != widget.value)
+        else:
+            widget.set_state({"value": widget.value * 2})
+        if control.field != "together":  # decides about the next move only
+            assert _snapshot(explorer) != before, control.field
+        assert explorer.last_error is None
+        explorer.reset()
+    explorer.state = explorer.initial_state()
+
+
+def test_every_mark_moves_by_event_and_changes_the_picture(explorer: Any) -> None:
+    explorer.reset()
+    counter = 1000
+    for name, canvas in explorer.canvases.items():
+        for mark in list(canvas.scene["marks"]):
+            explorer.state = explorer.initial_state()
+            before = _snapshot(explorer)
+            left, right, bottom, top = canvas.scene["box"]
+            x, y = mark["x"] + 0.07 * (left - mark["x"]), mark["y"] + 0.07 * (bottom - mark["y"])
+            counter += 1
+            event = {"kind": "move", "name": mark["name"], "x": x, "y": y}
+            canvas.receive({"kind": "events", "counter": counter, "events": [event]})
+            assert explorer.last_error is None
+            assert canvas.answer == counter
+            assert _snapshot(explorer) != before, (name, mark["name"])
+
+
+def test_reset_restores_the_first_picture(explorer: Any, name: str) -> None:
+    explorer.state = explorer.initial_state()
+    before = _snapshot(explorer)
+    explorer.state = EXPLORERS[name].extremes[0]
+    assert _snapshot(explorer) != before
+    explorer.state = replace(explorer.state, **{"preset": explorer.preset} if hasattr(explorer, "preset") else {})
+    explorer.buttons["Reset"].click()
+    assert _snapshot(explorer) == before
+
+
+def test_the_mime_bundle_has_view_picture_and_one_sentence_with_a_number(explorer: Any) -> None:
+    data, metadata = explorer._repr_mimebundle_()
+    assert VIEW_KEY in data
+    mime = f"image/{explorer.still_kind}"
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[mime]))).convert("RGB"))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+    sentence = data["text/plain"]
+    assert metadata[mime]["alt"] == sentence == repr(explorer)
+    assert sentence.endswith(".") and "\n" not in sentence
+    assert sentence.count(". ") == 0  # one sentence
+    assert any(character.isdigit() for character in sentence)
+
+
+def test_two_stills_of_one_state_are_the_same_bytes(explorer: Any) -> None:
+    assert explorer.still() == explorer.still()
+
+
+def test_updates_create_no_widgets_and_no_pyplot_figures(explorer: Any, name: str) -> None:
+    from matplotlib import pyplot
+
+    states = [explorer.initial_state(), *EXPLORERS[name].extremes]
+    before = len(widgets.widgets.widget._instances)
+    for i in range(200):
+        explorer.state = states[i % len(states)]
+    explorer.still()
+    assert len(widgets.widgets.widget._instances) == before
+    assert pyplot.get_fignums() == []
+
+
+def test_an_injected_exception_lands_in_the_error_line_and_the_last_good_state_stays(explorer: Any, monkeypatch: Any) -> None:
+    good, picture = explorer.state, _snapshot(explorer)
+    other = next(control for control in explorer._controls if isinstance(control.widget, widgets.Checkbox))
+    before = other.widget.value
+
+    def broken(_state: Any) -> Any:
+        raise RuntimeError("<the roof> is on fire")
+
+    monkeypatch.setattr(explorer, "compute", broken)
+    other.widget.value = not before
+    assert "the roof" in explorer.error and "RuntimeError" in explorer.error
+    assert 'role="alert"' in explorer._error.value and "<the roof>" not in explorer._error.value
+    assert "Traceback" in explorer.last_error
+    assert explorer.state == good and _snapshot(explorer) == picture
+    assert other.widget.value == before
+    canvas = next(iter(explorer.canvases.values()))
+    mark = canvas.scene["marks"][0]
+    canvas.receive({"kind": "events", "counter": 77, "events": [{"kind": "move", "name": mark["name"], "x": 0.0, "y": 0.0}]})
+    assert canvas.answer == 77  # the front end is not left waiting
+    monkeypatch.undo()
+    explorer.reset()
+    assert explorer.error == ""
+
+
+def test_a_state_of_another_explorer_is_refused(explorer: Any) -> None:
+    with pytest.raises(TypeError, match=r"`state` must be a \w+State, but got dict. Use dataclasses.replace"):
+        explorer.state = {}
+
+
+def test_the_status_is_announced_and_holds_the_sentence(explorer: Any) -> None:
+    import html
+
+    value = html.unescape(explorer._status.value)
+    assert 'role="status"' in value and 'aria-live="polite"' in value
+    assert explorer.sentence(explorer.state, explorer.result) in value
+
+
+def test_every_view_describes_itself_and_every_mark_has_a_name_to_read(explorer: Any) -> None:
+    for canvas in explorer.canvases.values():
+        assert len(canvas.scene["label"]) > 15
+        assert all(mark["label"] for mark in canvas.scene["marks"])
+        assert all(field["label"] for field in canvas.scene["fields"])
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(_size(one) for one in value.values())
+    if isinstance(value, list):
+        return sum(_size(one) for one in value)
+    return 8
+
+
+def test_an_update_sends_less_than_a_megabyte(explorer: Any, name: str) -> None:
+    for state in (explorer.initial_state(), *EXPLORERS[name].extremes):
+        explorer.state = state
+        assert sum(_size(canvas.scene) for canvas in explorer.canvases.values()) < 1_000_000
