@@ -1,0 +1,125 @@
+"""The framework of the exercises: three outcomes, no exception for an answer, mistakes recognised."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils import learn
+from course_utils.learn import exercise as framework
+from course_utils.learn.exercise import AnswerFailed, as_array, called, not_yet, recognised_trap, right
+
+
+def judge_mean(answer):
+    x = np.array([[1.0, 2.0], [3.0, 6.0]])
+    found = as_array(called(answer, x, name="`mean`", where="on a 2 x 2 array"), (2,), "the mean")
+    trap = recognised_trap(found, {"the sum": x.sum(0), "the mean over the wrong axis": x.mean(1)})
+    if trap is not None:
+        return not_yet(f"This is {trap}.", hint=2)
+    if np.allclose(found, x.mean(0)):
+        return right("Means are everywhere.")
+    return not_yet(f"The first entry should be 2, not {found[0]:g}.", hint=1)
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    monkeypatch.setattr(framework, "EXERCISES", {})
+    return framework.register(framework.Exercise("99-1", "Mean", 5, 1, ("idea", "formula", "code"), judge_mean))
+
+
+def test_none_is_not_attempted_yet(toy):
+    verdict = learn.check("99-1", None)
+    assert verdict.outcome == "not attempted"
+    assert verdict.sentence.startswith("Not attempted yet.")
+    assert 'learn.hint("99-1")' in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: x.mean(0),
+        lambda x: torch.from_numpy(x).mean(0),
+        lambda x: x.mean(0, keepdims=True),
+        lambda x: [2, 4],
+        lambda x: x.mean(0).astype(np.float16),
+    ],
+)
+def test_differently_written_right_answers_are_right(toy, answer):
+    assert learn.check("99-1", answer).outcome == "right"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: x.sum(0), "This is the sum"),
+        (lambda x: x.mean(1), "the wrong axis"),
+        (lambda x: x[0], "should be 2, not 1"),
+        (lambda x: None, "is a `return` missing"),
+        (lambda x: 1 / 0, "ZeroDivisionError"),
+        (lambda x: x, "should have the shape"),
+        (lambda x: np.full(2, np.nan), "NaN"),
+        (lambda x: "text", "should be numbers"),
+        (lambda: None, "TypeError"),
+        (3, "must be a function"),
+    ],
+)
+def test_wrong_answers_are_not_yet_with_the_reason(toy, answer, words):
+    verdict = learn.check("99-1", answer)
+    assert verdict.outcome == "not yet"
+    assert words in verdict.sentence
+
+
+def test_an_answer_that_changes_its_input_is_told_so(toy):
+    def spoils(x):
+        x += 1
+        return x.mean(0)
+
+    assert "changes its first argument on a 2 x 2 array" in learn.check("99-1", spoils).sentence
+
+
+def test_a_judge_that_fails_blames_nobody_but_says_what_happened(toy, monkeypatch):
+    monkeypatch.setitem(framework.EXERCISES, "99-1", framework.Exercise("99-1", "", 1, 1, ("", "", ""), lambda a: a.nothing))
+    assert "AttributeError" in learn.check("99-1", 3).sentence
+
+
+def test_a_verdict_shows_itself_in_markdown_and_in_plain_words(toy):
+    bundle = learn.check("99-1", lambda x: x.sum(0))._repr_mimebundle_()
+    assert bundle["text/markdown"].startswith("✗ **Not yet.** This is the sum.")
+    assert bundle["text/plain"] == 'Not yet. This is the sum. Hint 2 is about the formula: `learn.hint("99-1", 2)`.'
+
+
+def test_hints_come_in_three_levels(toy):
+    assert [learn.hint("99-1", level).text for level in (1, 2, 3)] == ["idea", "formula", "code"]
+    assert 'learn.hint("99-1", 2)' in learn.hint("99-1")._repr_mimebundle_()["text/plain"]
+    with pytest.raises(ValueError, match="`level`"):
+        learn.hint("99-1", 4)
+
+
+@pytest.mark.parametrize("key", ["99-2", "98-1", "1-1", 3, "nonsense"])
+def test_an_unknown_key_is_the_only_error(toy, key):
+    with pytest.raises(ValueError, match="`key`"):
+        learn.check(key, None)
+
+
+def test_a_key_can_be_registered_once(toy):
+    with pytest.raises(ValueError, match="taken"):
+        framework.register(toy)
+
+
+def test_three_hints_are_needed(toy):
+    with pytest.raises(ValueError, match="three"):
+        framework.register(framework.Exercise("99-7", "", 1, 1, ("one",), judge_mean))
+
+
+def test_called_gives_copies():
+    seen = []
+    x = np.zeros(3)
+    called(lambda a: seen.append(a) or 1, x)
+    assert seen[0] is not x
+
+
+def test_shape_is_forgiving_about_axes_of_size_one_only():
+    assert as_array(np.zeros((3, 1)), (3,)).shape == (3,)
+    with pytest.raises(AnswerFailed, match=r"shape \(3,\)"):
+        as_array(np.zeros((3, 2)), (3,))
