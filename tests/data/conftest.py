@@ -44,7 +44,7 @@ def toy_district(*walls: tuple) -> District:
         number=9,
         name="toy",
         streets=[Street(-100.0, 0.0, 100.0, 0.0, 15.0)],
-        blocks=np.array([[-100.0, 99.0, 100.0, 100.0], [-100.0, -100.0, 100.0, -99.0]]),
+        blocks=np.array([[-100.0, 90.0, 100.0, 100.0], [-100.0, -100.0, 100.0, -90.0]]),
         lots=[],
         walls=ends,
         normals=np.stack([along[:, 1], -along[:, 0]], axis=1),
