@@ -18,6 +18,7 @@ which well-known mistake a wrong result equals.
 from __future__ import annotations
 
 import copy
+import dis
 import importlib
 import re
 from collections.abc import Callable, Mapping
@@ -156,7 +157,8 @@ def check(key: str, answer: Any) -> Verdict:
     key : str
         ``"01-2"``: chapter 01, exercise 2.
     answer : anything
-        What the exercise asks for: a number, an array, a function. ``None`` is "not attempted yet".
+        What the exercise asks for: a number, an array, a function. ``None``, and a function that does nothing but
+        return None, are "not attempted yet".
 
     Returns
     -------
@@ -170,7 +172,7 @@ def check(key: str, answer: Any) -> Verdict:
         If there is no such exercise: the only error that is not the answer's.
     """
     this = exercise(key)
-    if answer is None:
+    if answer is None or _is_stub(answer):
         return Verdict("not attempted", f'Fill in the cell above and run both again. Stuck? `learn.hint("{key}")`', key=key)
     try:
         verdict = this.judge(answer)
@@ -179,6 +181,15 @@ def check(key: str, answer: Any) -> Verdict:
     except Exception as problem:
         verdict = not_yet(f"Your code stopped with {type(problem).__name__}: {problem}.")
     return Verdict(verdict.outcome, verdict.text, verdict.hint, key)
+
+
+def _is_stub(answer: Any) -> bool:
+    """Whether this is a function whose whole body is ``return None`` (or only a docstring, or ``pass``)."""
+    if not hasattr(answer, "__code__"):
+        return False
+    steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
+    returns_constant = [step.opname for step in steps] in (["LOAD_CONST", "RETURN_VALUE"], ["RETURN_CONST"])
+    return returns_constant and steps[0].argval is None
 
 
 @dataclass(frozen=True)

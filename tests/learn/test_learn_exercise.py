@@ -35,6 +35,16 @@ def test_none_is_not_attempted_yet(toy):
     assert 'learn.hint("99-1")' in verdict.sentence
 
 
+def test_a_stub_that_only_returns_none_is_not_attempted_yet(toy):
+    def documented(x):
+        """Return the mean."""
+
+    for stub in (lambda x: None, documented):
+        assert learn.check("99-1", stub).outcome == "not attempted"
+    for attempt in (lambda x: x, lambda x: 0 * x, lambda x: x[0], lambda x: -1):
+        assert learn.check("99-1", attempt).outcome == "not yet"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -55,7 +65,7 @@ def test_differently_written_right_answers_are_right(toy, answer):
         (lambda x: x.sum(0), "This is the sum"),
         (lambda x: x.mean(1), "the wrong axis"),
         (lambda x: x[0], "should be 2, not 1"),
-        (lambda x: None, "is a `return` missing"),
+        (lambda x: print(end=""), "is a `return` missing"),
         (lambda x: 1 / 0, "ZeroDivisionError"),
         (lambda x: x, "should have the shape"),
         (lambda x: np.full(2, np.nan), "NaN"),
