@@ -70,7 +70,7 @@ def test_differently_written_right_answers_are_right(toy, answer):
         (lambda x: x, "should have the shape"),
         (lambda x: np.full(2, np.nan), "NaN"),
         (lambda x: "text", "should be numbers"),
-        (lambda: None, "TypeError"),
+        (lambda: 3, "TypeError"),
         (3, "must be a function"),
     ],
 )
