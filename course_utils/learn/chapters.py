@@ -88,7 +88,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(
         "00_start_here",
         "Start here",
-        "여기서 시작하세요",
+        "시작하기",
         "What is in the course, and does it run here?",
         14,
         names=_names("learn", "syllabus", "glossary", "environment"),
