@@ -8,7 +8,7 @@ Source: R. Arandjelovic et al., "NetVLAD", CVPR 2016, arXiv:1511.07247, section 
 code does and this loop does too: the hinge is computed with fresh features, so a cached violator that is none any
 more adds nothing; the sum is divided by the number of active triplets; a batch without any is skipped; the weights
 with the best validation Recall@5 are kept. What differs, to fit a laptop: the backbone of ``training.backbones``
-instead of VGG-16; Adam 1e-3 instead of SGD; 16 queries a step instead of 4, with one mined negative each instead of
+instead of VGG-16; Adam 5e-4 instead of SGD; 16 queries a step instead of 4, with one mined negative each instead of
 up to 10; the cache refreshed every 40 steps. As in the paper the lower layers are frozen, so their maps are computed
 once. And the database images of the other queries in a step serve as negatives too, wherever the positions say that
 they are definite ones: with the single hardest negative alone this small network collapsed (all images at one point,
@@ -44,7 +44,7 @@ CODEBOOK_IMAGES = 300
 QUERIES_PER_STEP = 16
 NEGATIVES_PER_QUERY = 1
 REFRESH_EVERY = 40  # steps
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 5e-4
 VALIDATION_DEPTH = 5  # official code: the model with the best Recall@5
 
 
