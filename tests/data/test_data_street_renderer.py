@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from course_utils import data
 from course_utils.data.street_world.renderer import FIELD_OF_VIEW, _Scene
 from course_utils.data.street_world.traversals import CAR, LAMP, PERSON, TREE, make_traversal
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 RED, GREEN, BLUE = (220, 20, 20), (20, 200, 20), (20, 20, 220)
 HEIGHT, WIDTH = 60, 80
@@ -142,7 +143,9 @@ def renderer(place):
 
 @pytest.fixture(scope="module")
 def cameras(place):
-    return [data.Camera(*street.point(0.4 * street.length, 1.0), street.heading + 1.5 * i) for i, street in enumerate(place.streets)]
+    return [
+        data.Camera(*street.point(0.4 * street.length, 1.0), street.heading + 1.5 * i) for i, street in enumerate(place.streets)
+    ]
 
 
 def test_a_view_is_the_same_bytes_alone_and_in_any_batch(renderer, cameras):

@@ -61,7 +61,7 @@ def _patches(sheet: _Sheet, r: np.random.Generator, place: District) -> None:
         x, y = r.uniform(x_min, x_max), r.uniform(y_min, y_max)
         if r.random() < 0.5:
             a, b = sheet.pixel(x - 0.35, y - 0.35), sheet.pixel(x + 0.35, y + 0.35)
-            sheet.colour.ellipse([*a, *b], fill=(58, 58, 60))
+            sheet.colour.ellipse([*a, *b], fill=(80, 80, 83))
         else:
             shade = int(r.uniform(82, 96))
             sheet.box(x, y, x + r.uniform(1, 4), y + r.uniform(0.5, 2), (shade, shade, shade + 1), ROAD)

@@ -344,7 +344,7 @@ class _Scene:
         lamp = None
         if light.lamps > 0:
             pool = 0.16 + 0.84 * self.look_up(lamp_pools(place), x, y)
-            lamp = pool[key] * np.exp(-((np.maximum(height - LAMP_HEIGHT, 0) / 3.0) ** 2)) * np.float32(0.75 * light.lamps)
+            lamp = pool[key] * np.exp(-((np.maximum(height - LAMP_HEIGHT, 0) / 3.0) ** 2)) * np.float32(0.85 * light.lamps)
         for channel in range(3):
             factor = self.ambient[channel]
             if sunny is not None:
@@ -421,7 +421,7 @@ class _Scene:
         sunny = 0.0
         if drive.shadow is not None:
             sunny = np.clip(0.5 - 1.5 * self.look_up(drive.shadow, x, y), 0, 1) * np.float32(np.sin(np.radians(light.elevation)))
-        lamp = (0.12 + 0.88 * self.look_up(lamp_pools(self.place), x, y)) * np.float32(0.8 * light.lamps) if light.lamps else 0.0
+        lamp = (0.12 + 0.88 * self.look_up(lamp_pools(self.place), x, y)) * np.float32(0.95 * light.lamps) if light.lamps else 0.0
         for channel in range(3):
             colour[channel] *= self.ambient[channel] + self.sun[channel] * sunny + LAMP_LIGHT[channel] * lamp
         if light.wet > 0:
