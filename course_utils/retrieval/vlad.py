@@ -54,7 +54,7 @@ from course_utils.checks import checked_array, checked_choice, checked_float, ch
 
 NORMALIZATIONS = ("none", "l2", "ssr", "intra", "residual")
 TINY = 1e-12  # guard of the official NetVLAD code: an empty word stays zero instead of becoming 0 / 0
-ROWS_AT_ONCE = 8192  # descriptors per matrix product; distances and residuals stay in the processor's cache
+ROWS_AT_ONCE = 4096  # descriptors per matrix product; distances and residuals stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -328,12 +328,16 @@ def nearest_centers(x: np.ndarray, centers: np.ndarray, n_assignments: int = 1) 
 
     ``|x - c|^2`` without the term that all centres share is ``|c|^2 - 2 x.c``: one matrix product.
     """
-    scores = x @ centers.T - 0.5 * np.einsum("kd,kd->k", centers, centers)  # (N, K), larger is nearer
+    lengths2 = np.einsum("kd,kd->k", centers, centers)
+    scores = x @ centers.T - 0.5 * lengths2  # (N, K), larger is nearer
     if n_assignments > 1:
         return np.argsort(-scores, axis=1, kind="stable")[:, :n_assignments]
-    # Equal columns of a matrix product may differ in the last digit, so duplicated centres are mapped explicitly.
-    _, first, inverse = np.unique(centers, axis=0, return_index=True, return_inverse=True)
-    return first[inverse.ravel()][scores.argmax(1)][:, None]
+    best = scores.argmax(1)
+    if len(set(lengths2.tolist())) < len(centers):
+        # Equal columns of a matrix product may differ in the last digit, so duplicated centres are mapped explicitly.
+        _, first, inverse = np.unique(centers, axis=0, return_index=True, return_inverse=True)
+        best = first[inverse.ravel()][best]
+    return best[:, None]
 
 
 def normalize_vlad(sums: np.ndarray, normalization: str = "intra", alpha: float = 0.5) -> np.ndarray:
