@@ -40,7 +40,7 @@ def ahead(distance, half_width=5.0, height=6.0, colour=RED, shift=0.0):
 
 def test_a_wall_has_the_size_that_the_pinhole_equation_gives(make_toy):
     place = make_toy(ahead(20.0))
-    image, depth, wall = scene(place, data.Camera(0, 0, 0, z=2.0, pitch=0.0))
+    _, depth, wall = scene(place, data.Camera(0, 0, 0, z=2.0, pitch=0.0))
     rows, columns = np.flatnonzero(wall.any(1)), np.flatnonzero(wall.any(0))
     assert len(columns) == pytest.approx(FOCAL * 10 / 20, abs=1)
     assert len(rows) == pytest.approx(FOCAL * 6 / 20, abs=1)
@@ -128,7 +128,7 @@ def test_a_shadow_of_a_house_lies_on_the_side_away_from_the_sun(place):
     shadow = shadow_heights(place, azimuth=0.0, elevation=45.0)  # the sun stands in the east
     x_min, _, y_min, _ = place.bounds
     lot = max(place.lots, key=lambda lot: lot.height)
-    x0, y0, x1, y1 = lot.footprint
+    x0, y0, _, y1 = lot.footprint
     row = int(((y0 + y1) / 2 - y_min) * 4)
     west = shadow[row, int((x0 - 2 - x_min) * 4)] if x0 - 2 > x_min else np.inf
     assert west > lot.height - 5

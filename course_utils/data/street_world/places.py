@@ -34,7 +34,7 @@ from course_utils.data.street_world.weather import CONDITIONS, SEASONS
 from course_utils.profile import by_profile, current_profile
 
 SPLITS = tuple(f"{place}_{role}" for place in LAYOUTS for role in ("database", "queries"))
-GENERATOR_VERSION = 3
+GENERATOR_VERSION = 4
 """Part of every cache key: raise it when the look of the world changes."""
 
 EVALUATION_RADIUS = 12.0
@@ -67,10 +67,10 @@ GPS_NOISE = 1.5
 """Standard deviation of a position along each axis, in metres."""
 LANE_OFFSET = 1.5
 """Standard deviation of a query's distance from the centre line, in metres."""
-HEADING_NOISE = 12.0
+HEADING_NOISE = 14.0
 """Standard deviation of a query's heading around the nearest of the four directions, in degrees."""
 N_HEADINGS = 4
-CONDITION_SHARES = {"sun": 0.15, "low sun": 0.15, "overcast": 0.12, "dusk": 0.18, "night": 0.14, "rain": 0.14, "fog": 0.12}
+CONDITION_SHARES = {"sun": 0.15, "low sun": 0.15, "overcast": 0.11, "dusk": 0.17, "night": 0.16, "rain": 0.13, "fog": 0.13}
 """How often each condition occurs among the queries."""
 DATABASE_DRIVES = {"quick": (("overcast", "summer"),), "full": (("overcast", "summer"), ("sun", "spring"))}
 """Conditions of the survey car's drives."""

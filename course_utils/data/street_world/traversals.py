@@ -21,7 +21,7 @@ TREE, LAMP, CAR, PERSON = range(4)
 FIRST_QUERY = 100
 """Traversals from this number on are drives with a hand-held camera: three pictures in ten are blurred."""
 
-PARKED, DRIVING, WALKING = 0.45, 0.4, 0.5
+PARKED, DRIVING, WALKING = 0.6, 0.5, 0.65
 """Probability that a parking bay, a stretch of road and a stretch of pavement are taken."""
 
 
