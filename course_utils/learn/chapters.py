@@ -188,7 +188,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(
         "12_stml",
         "STML: self-taught metric learning",
-        "STML: 레이블 없는 자가 학습 거리 학습",
+        "STML: 레이블 없이 스스로 배우는 거리 학습",
         "Can a network teach itself a metric?",
         49,
         names=_names("metric_learning", "STML"),
@@ -225,7 +225,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(
         "15_mixing",
         "Mixing",
-        "섞기 기반 증강",
+        "혼합 기반 증강",
         "What is the label of half a cat and half a dog?",
         49,
         names=_names("augment", "SamplePairing", "MixUp", "mixed_example", "ManifoldMixup"),

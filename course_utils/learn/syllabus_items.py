@@ -86,7 +86,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
     SyllabusItem(
         "delf",
         "DELF",
-        "DELF (주의 집중 심층 지역 특징)",
+        "DELF (어텐션 기반 심층 지역 특징)",
         "03_delf",
         "step1",
         ("retrieval.DELF",),
@@ -236,7 +236,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
     SyllabusItem(
         "stml",
         "STML (self-taught metric learning)",
-        "STML (레이블 없는 자가 학습 거리 학습)",
+        "STML (레이블 없이 스스로 배우는 거리 학습)",
         "12_stml",
         "step1",
         ("metric_learning.STML",),
@@ -339,7 +339,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
     SyllabusItem(
         "many_ways_of_mixing",
         "The many ways of mixing",
-        "다양한 이미지 섞기 방식",
+        "다양한 이미지 혼합 방식",
         "15_mixing",
         "step4",
         ("augment.mixed_example", "augment.mixed_example_methods"),
@@ -547,7 +547,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
     SyllabusItem(
         "trivialaugment",
         "TrivialAugment",
-        "TrivialAugment (자명한 증강)",
+        "TrivialAugment (매개변수 없는 증강)",
         "26_search_free",
         "step4",
         ("policy.TrivialAugment",),

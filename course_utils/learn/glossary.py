@@ -1,0 +1,366 @@
+"""One term for one thing, in two languages.
+
+The course uses the English word in its text and gives the Korean one where the term first appears. Where Korean
+papers use several words, one is chosen and kept: a *descriptor* is 기술자 (also seen: 서술자, 디스크립터),
+*normalisation* 정규화, and *regularisation* 규제 (also seen: 정칙화, and 정규화, which is taken).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from course_utils.checks import message
+from course_utils.learn.chapters import CHAPTERS
+from course_utils.learn.tables import Link, Table
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the course.
+
+    Attributes
+    ----------
+    english, korean : str
+        The term in both languages.
+    meaning : str
+        One sentence.
+    chapter : str
+        The chapter in which it first matters.
+    """
+
+    english: str
+    korean: str
+    meaning: str
+    chapter: str
+
+
+def terms() -> tuple[Term, ...]:
+    """Return all terms in alphabetical order."""
+    return TERMS
+
+
+def show(words: Iterable[str] | None = None) -> Table:
+    """Return a table of terms: English, Korean, meaning, chapter.
+
+    Parameters
+    ----------
+    words : iterable of str, optional
+        English terms, in the order to show them; small or capital letters, with or without the abbreviation in
+        brackets. Default: all.
+
+    Raises
+    ------
+    TypeError
+        If ``words`` is a single string: put it into a list.
+    ValueError
+        If a word is not in the glossary; the message names the nearest ones.
+
+    Notes
+    -----
+    Taught in `00_start_here`, cell `glossary-table`.
+
+    Examples
+    --------
+    >>> print(show(["query", "recall"]))
+    2 words
+    query | 질의 | The image that one searches with. (first in 01_vlad)
+    recall | 재현율 | The share of the relevant items that are found; ... (first in 01_vlad)
+    """
+    chosen = TERMS if words is None else _chosen(words)
+    built = {c.name: c.link for c in CHAPTERS if c.built}
+    return Table(
+        caption=f"{len(chosen)} {'word' if len(chosen) == 1 else 'words'}",
+        header=("English", "Korean", "meaning", "first in"),
+        rows=tuple(
+            (t.english, t.korean, t.meaning, Link(t.chapter, built[t.chapter]) if t.chapter in built else t.chapter)
+            for t in chosen
+        ),
+        widths=(20, 20, 42, 18),
+        lines=tuple(f"{t.english} | {t.korean} | {t.meaning} (first in {t.chapter})" for t in chosen),
+    )
+
+
+def _chosen(words: Iterable[str]) -> tuple[Term, ...]:
+    if isinstance(words, str):
+        raise TypeError(message("words", "a list of words", f"the string {words!r}", f"Write [{words!r}]."))
+    known = {}
+    for term in TERMS:
+        full = term.english.casefold()
+        known[full] = term
+        if full.endswith(")"):
+            long, short = full[:-1].split(" (")
+            known[long] = known[short] = term
+    chosen = []
+    for word in words:
+        key = str(word).strip().casefold()
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+            advice = f"Near: {', '.join(near)}." if near else "`glossary.terms()` lists all."
+            raise ValueError(message("words", "words of the glossary", repr(word), advice))
+        chosen.append(known[key])
+    return tuple(chosen)
+
+
+TERMS: tuple[Term, ...] = (
+    Term(
+        "ablation",
+        "절제 실험",
+        "An experiment that removes one part of a method to see what that part contributes.",
+        "18_does_it_help",
+    ),
+    Term("accuracy", "정확도", "The share of all predictions that are right.", "05_mean_average_precision"),
+    Term("aggregation", "집계", "Turning a set of local descriptors into one vector of fixed length.", "01_vlad"),
+    Term("attention", "어텐션", "A learned score that says how much each part of an image counts.", "03_delf"),
+    Term(
+        "augmentation policy",
+        "증강 정책",
+        "A rule that says which operations are applied, how often and how strongly.",
+        "22_autoaugment",
+    ),
+    Term(
+        "average precision (AP)",
+        "평균 정밀도",
+        "The mean of the precision at the ranks of the relevant items of one query.",
+        "05_mean_average_precision",
+    ),
+    Term(
+        "backbone",
+        "백본",
+        "The part of a network that turns an image into features, below the head that solves the task.",
+        "02_netvlad",
+    ),
+    Term("bag of visual words", "시각 단어 가방", "An image described by how often each visual word occurs in it.", "01_vlad"),
+    Term("baseline", "기준 방법", "The method that a new one is compared with.", "18_does_it_help"),
+    Term("batch", "배치", "The images that a training step sees together.", "02_netvlad"),
+    Term(
+        "bounding box",
+        "경계 상자",
+        "The rectangle around an object, given by its corners or by centre and size.",
+        "05_mean_average_precision",
+    ),
+    Term(
+        "calibration",
+        "보정",
+        "How well a predicted probability agrees with how often the prediction is right.",
+        "18_does_it_help",
+    ),
+    Term("cluster", "군집", "A group of points that are closer to each other than to the rest.", "01_vlad"),
+    Term("cluster centre", "군집 중심", "The mean of the points of a cluster; in VLAD the place of a visual word.", "01_vlad"),
+    Term("codebook", "코드북", "The list of visual words, learned once from training images.", "01_vlad"),
+    Term(
+        "confidence interval", "신뢰 구간", "A range of values that agree with the measured data, here at 95 per cent.", "01_vlad"
+    ),
+    Term(
+        "contrastive loss",
+        "대조 손실",
+        "A loss that pulls positive pairs together and pushes negative pairs apart.",
+        "11_mining_on_manifolds",
+    ),
+    Term("convolution", "합성곱", "The same small filter applied at every position of an image.", "02_netvlad"),
+    Term(
+        "cosine similarity",
+        "코사인 유사도",
+        "The inner product of two vectors of length one; 1 means the same direction.",
+        "01_vlad",
+    ),
+    Term("covariance", "공분산", "How much two features vary together; for many features a matrix.", "01_vlad"),
+    Term(
+        "cross-entropy",
+        "교차 엔트로피",
+        "The usual loss of classification: minus the logarithm of the probability of the right class.",
+        "03_delf",
+    ),
+    Term(
+        "cross-validation",
+        "교차 검증",
+        "Training and testing several times, with another part of the data held out each time.",
+        "09_dimension_reduction",
+    ),
+    Term(
+        "data augmentation",
+        "데이터 증강",
+        "Changing training images in ways that should not change the answer.",
+        "13_colour_and_space",
+    ),
+    Term(
+        "data leakage",
+        "데이터 누출",
+        "Information about the test data that reaches training and makes results look too good.",
+        "09_dimension_reduction",
+    ),
+    Term("database image", "데이터베이스 이미지", "An image that can be found; its position or label is known.", "01_vlad"),
+    Term("descriptor", "기술자", "A vector that describes an image or a part of it, made to be compared with others.", "01_vlad"),
+    Term(
+        "differentiable",
+        "미분 가능",
+        "Smooth enough that a gradient exists, so that it can be learned by gradient descent.",
+        "02_netvlad",
+    ),
+    Term("diffusion", "확산", "Spreading similarity along the edges of a neighbour graph.", "11_mining_on_manifolds"),
+    Term("dimension reduction", "차원 축소", "Describing points with fewer numbers.", "09_dimension_reduction"),
+    Term("discriminator", "판별자", "The network of a GAN that tells real images from generated ones.", "19_gan_augmentation"),
+    Term("distance metric", "거리 척도", "A rule for how far apart two points are.", "08_mahalanobis"),
+    Term("distribution", "분포", "Which values occur how often.", "08_mahalanobis"),
+    Term(
+        "domain shift",
+        "도메인 변화",
+        "A systematic difference between the data of training and those of use, such as day and night.",
+        "02_netvlad",
+    ),
+    Term(
+        "embedding",
+        "임베딩",
+        "The vector that a network gives for an input, in a space where distance means similarity.",
+        "02_netvlad",
+    ),
+    Term("epoch", "에폭", "One pass over the training data.", "02_netvlad"),
+    Term("feature", "특징", "A number or a vector that says something about an input.", "01_vlad"),
+    Term("feature extraction", "특징 추출", "Making new features from all old ones.", "09_dimension_reduction"),
+    Term("feature map", "특징 맵", "The features of a network at every position of a grid over the image.", "02_netvlad"),
+    Term("feature selection", "특징 선택", "Keeping the most useful of the old features.", "09_dimension_reduction"),
+    Term("fine-tuning", "미세 조정", "Training an already trained network further, on the data of the task.", "02_netvlad"),
+    Term(
+        "generative adversarial network (GAN)",
+        "생성적 적대 신경망",
+        "Two networks in a contest: one generates images, the other tells them from real ones.",
+        "19_gan_augmentation",
+    ),
+    Term("generator", "생성자", "The network of a GAN that makes images from noise.", "19_gan_augmentation"),
+    Term("gradient", "기울기", "The direction in which a loss grows fastest; training takes steps against it.", "02_netvlad"),
+    Term("ground truth", "정답", "What is known to be right: a label, a box, a mask or a position.", "01_vlad"),
+    Term("hard assignment", "하드 할당", "Each descriptor belongs to exactly one visual word.", "01_vlad"),
+    Term("hard negative", "어려운 음성", "A negative that is more similar to the query than it should be.", "02_netvlad"),
+    Term("histogram", "히스토그램", "How many values fall into each of several ranges.", "03_delf"),
+    Term(
+        "hyperparameter",
+        "하이퍼파라미터",
+        "A number that is chosen and not learned, such as a margin or a learning rate.",
+        "02_netvlad",
+    ),
+    Term("index", "색인", "The data structure that finds the nearest database vectors.", "01_vlad"),
+    Term("inlier", "정상치", "A match that agrees with the estimated geometry.", "03_delf"),
+    Term("interpolation", "보간", "Computing values between known ones.", "13_colour_and_space"),
+    Term(
+        "intersection over union (IoU)",
+        "교집합 대 합집합 비율",
+        "The area two boxes share, divided by the area they cover together.",
+        "05_mean_average_precision",
+    ),
+    Term("invariance", "불변성", "The output stays the same when the input is changed in a certain way.", "13_colour_and_space"),
+    Term("key point", "특징점", "A position in an image that can be found again in another image of the same thing.", "01_vlad"),
+    Term("label", "레이블", "The answer that belongs to a training image.", "02_netvlad"),
+    Term("landmark", "랜드마크", "A place or a building that people know by name.", "03_delf"),
+    Term("learning rate", "학습률", "How large a step of training is.", "02_netvlad"),
+    Term("local descriptor", "지역 기술자", "The descriptor of a small part of an image.", "01_vlad"),
+    Term("loss", "손실", "The number that training makes small.", "02_netvlad"),
+    Term(
+        "manifold",
+        "다양체",
+        "A curved surface near which the data lie; distance along it differs from the straight line.",
+        "11_mining_on_manifolds",
+    ),
+    Term("margin", "마진", "How much closer the positive has to be than the negative before the loss is zero.", "02_netvlad"),
+    Term("mask", "마스크", "An image that says for each pixel whether it belongs, or to which class.", "13_colour_and_space"),
+    Term(
+        "mean average precision (mAP)",
+        "평균 정밀도의 평균",
+        "The mean of the average precision over all queries, or over all classes.",
+        "05_mean_average_precision",
+    ),
+    Term("metric learning", "거리 학습", "Learning an embedding whose distances mean similarity.", "02_netvlad"),
+    Term("mining", "마이닝", "Looking for the examples from which a loss can learn most.", "02_netvlad"),
+    Term("negative", "음성", "An image that does not show what the query shows.", "02_netvlad"),
+    Term("normalisation", "정규화", "Bringing numbers to a common scale, such as vectors to length one.", "01_vlad"),
+    Term(
+        "object detection",
+        "객체 검출",
+        "Finding each object in an image, with its class and its bounding box.",
+        "05_mean_average_precision",
+    ),
+    Term("outlier", "이상치", "A point or a match that does not fit the rest.", "03_delf"),
+    Term("overfitting", "과적합", "Being good on the training data and bad on new data.", "01_vlad"),
+    Term("perplexity", "혼란도", "In t-SNE: about how many neighbours each point should have.", "10_tsne"),
+    Term(
+        "place recognition",
+        "장소 인식",
+        "Finding out where a photograph was taken by finding similar ones of known position.",
+        "01_vlad",
+    ),
+    Term("pooling", "풀링", "Combining the features of many positions into one.", "02_netvlad"),
+    Term("positive", "양성", "An image that shows the same thing as the query.", "02_netvlad"),
+    Term(
+        "potential positive",
+        "잠재적 양성",
+        "An image taken near the query, which may or may not show the same thing.",
+        "02_netvlad",
+    ),
+    Term("pre-training", "사전 학습", "Training on other, usually more plentiful data first.", "02_netvlad"),
+    Term("precision", "정밀도", "The share of the found items that are relevant.", "05_mean_average_precision"),
+    Term(
+        "principal component analysis (PCA)",
+        "주성분 분석",
+        "The rotation that puts the directions of largest variance first.",
+        "01_vlad",
+    ),
+    Term("query", "질의", "The image that one searches with.", "01_vlad"),
+    Term(
+        "random seed", "난수 시드", "The number that decides all random choices of a run, so that it can be repeated.", "01_vlad"
+    ),
+    Term("ranking loss", "순위 손실", "A loss on the order of results: right ones should come before wrong ones.", "02_netvlad"),
+    Term("re-ranking", "재순위화", "Ordering the first results again with a slower, more exact comparison.", "03_delf"),
+    Term(
+        "recall",
+        "재현율",
+        "The share of the relevant items that are found; in place recognition, of queries with a right result.",
+        "01_vlad",
+    ),
+    Term(
+        "regularisation",
+        "규제",
+        "Anything that keeps a model from fitting the noise of its training data.",
+        "13_colour_and_space",
+    ),
+    Term("residual", "잔차", "The difference between a descriptor and its cluster centre.", "01_vlad"),
+    Term("retrieval", "검색", "Finding the database images that belong to a query.", "01_vlad"),
+    Term("saturation", "채도", "How far a colour is from grey.", "13_colour_and_space"),
+    Term("segmentation", "분할", "Giving a class to every pixel.", "13_colour_and_space"),
+    Term(
+        "self-supervised learning",
+        "자기 지도 학습",
+        "Learning from data without labels, with a task that the data themselves pose.",
+        "12_stml",
+    ),
+    Term("similarity", "유사도", "How alike two descriptors are; larger is more alike.", "01_vlad"),
+    Term(
+        "soft assignment",
+        "소프트 할당",
+        "Each descriptor belongs to all visual words, with weights that sum to one.",
+        "02_netvlad",
+    ),
+    Term("soft label", "소프트 레이블", "A label with shares of several classes that sum to one.", "15_mixing"),
+    Term(
+        "statistical significance", "통계적 유의성", "A difference too large to be explained well by chance.", "18_does_it_help"
+    ),
+    Term("supervised learning", "지도 학습", "Learning from inputs with known answers.", "02_netvlad"),
+    Term("test set", "평가 집합", "Data that are used once, to judge the finished method.", "01_vlad"),
+    Term("training set", "학습 집합", "Data from which the method learns.", "01_vlad"),
+    Term("unsupervised learning", "비지도 학습", "Learning from data without answers.", "07_kmeans"),
+    Term("validation set", "검증 집합", "Data on which choices are made, such as when to stop.", "02_netvlad"),
+    Term("variance", "분산", "The mean squared distance from the mean.", "01_vlad"),
+    Term("visual word", "시각 단어", "A cluster of similar local descriptors, such as edges of one kind.", "01_vlad"),
+    Term(
+        "weak supervision",
+        "약지도 학습",
+        "Learning from answers that are incomplete or only partly right, such as GPS positions.",
+        "02_netvlad",
+    ),
+    Term("weight decay", "가중치 감쇠", "Pulling the weights of a network towards zero a little at each step.", "02_netvlad"),
+    Term(
+        "whitening",
+        "백색화",
+        "Scaling the principal components to equal variance, so that frequent patterns stop dominating.",
+        "01_vlad",
+    ),
+)
