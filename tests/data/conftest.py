@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from course_utils.data.street_world.districts import District, Street, district
-from course_utils.data.street_world.facades import WALL, Front
+from course_utils.data.street_world.facades import Front
+from course_utils.data.street_world.styles import WALL
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from course_utils import data
-from course_utils.data.street_world.renderer import FIELD_OF_VIEW, _Scene
+from course_utils.data.street_world.renderer import FIELD_OF_VIEW
+from course_utils.data.street_world.scene import Scene
 from course_utils.data.street_world.traversals import CAR, LAMP, PERSON, TREE, make_traversal
 
 RED, GREEN, BLUE = (220, 20, 20), (20, 200, 20), (20, 20, 220)
@@ -19,7 +20,7 @@ def scene(place, camera, condition="overcast", size=(HEIGHT, WIDTH), season="sum
     """The picture before sprites and sensor: float image, depth and which pixels are not walls."""
     renderer = data.StreetRenderer(place, size)
     horizon = size[0] / 2 + camera.pitch * size[0] + np.tan(camera.roll) * renderer._across
-    made = _Scene(renderer, camera, make_traversal(place, traversal, condition, season), horizon.astype(np.float32))
+    made = Scene(renderer, camera, make_traversal(place, traversal, condition, season), horizon.astype(np.float32))
     made.draw_walls()
     made.draw_sky()
     made.draw_ground()
@@ -228,7 +229,7 @@ def test_a_car_stands_in_front_of_the_walls_behind_it(place, cameras):
     for camera in cameras:
         bare = scene(place, camera, size=(96, 128))[1]
         drive = make_traversal(place, 0, "overcast", "summer")
-        made = _Scene(renderer, camera, drive, (48 + camera.pitch * 96 + 0 * renderer._across).astype(np.float32))
+        made = Scene(renderer, camera, drive, (48 + camera.pitch * 96 + 0 * renderer._across).astype(np.float32))
         made.draw_walls(), made.draw_sky(), made.draw_ground()
         from course_utils.data.street_world.billboards import draw_billboards
 

@@ -7,9 +7,10 @@ import torch
 from course_utils import data
 from course_utils.data.street_world import places
 from course_utils.data.street_world.districts import LAYOUTS
-from course_utils.data.street_world.facades import DISPLAY, LAST_WINDOW, SIGN, make_style, paint_front
+from course_utils.data.street_world.facades import paint_front
 from course_utils.data.street_world.ground import GRASS, PAVING, ROAD
 from course_utils.data.street_world.sprites import POOL, SpriteAtlas, draw_sprite
+from course_utils.data.street_world.styles import DISPLAY, LAST_WINDOW, SIGN, make_style
 from course_utils.data.street_world.textures import PIXELS_PER_METRE, cut, material, painted, stream
 from course_utils.data.street_world.traversals import make_traversal
 from course_utils.data.street_world.weather import paint_sky
@@ -339,12 +340,12 @@ def test_more_views_along_a_street_are_common_near_by_than_far_away(place):
     street = max(place.streets, key=lambda s: s.length)
 
     def points(along):
-        from course_utils.data.street_world.renderer import _Scene
+        from course_utils.data.street_world.scene import Scene
 
         x, y = street.point(along)
         camera = data.Camera(x, y, street.heading + np.pi / 2)
         horizon = np.full(64, 24 + camera.pitch * 48, np.float32)
-        made = _Scene(renderer, camera, make_traversal(place, 0, "overcast", "summer"), horizon)
+        made = Scene(renderer, camera, make_traversal(place, 0, "overcast", "summer"), horizon)
         made.draw_walls()
         pixels = np.flatnonzero(~made.free & (made.depth < 60))
         column, depth = renderer._column_of[pixels], made.depth[pixels]

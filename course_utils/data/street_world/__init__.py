@@ -4,11 +4,17 @@ Every picture is a pure function of (seed, district, traversal, camera). Read th
 
 ====================  =========================================================================
 ``textures``          real pixels, cut from photographs: bricks, plaster, paving, leaves, lettering
+``styles``            what the houses of a town have in common
 ``facades``           house fronts assembled from them
 ``sprites``           cars, people, trees, lamps: flat pictures that always face the camera
-``districts``         blocks, streets and what stands along them; the ground; the map
+``districts``         blocks, streets and what stands along them
+``ground``            the district from above: what one drives on, and the map
 ``weather``           seven conditions and four seasons: light, sky, shadows
 ``traversals``        one drive on one day: what moves, where the sun stands
+``atlas``             all wall pictures at several resolutions
+``scene``             walls, sky and ground of one view
+``billboards``        the sprites in it
+``photography``       exposure, blur, rain, noise
 ``renderer``          the camera: from a pose to a picture
 ``places``            database and query drives as a data set for place recognition
 ====================  =========================================================================

@@ -18,7 +18,7 @@ from course_utils.data.street_world.traversals import CAR, KINDS, LAMP, PERSON, 
 from course_utils.data.street_world.weather import LAMP_LIGHT, lamp_pools
 
 if TYPE_CHECKING:
-    from course_utils.data.street_world.renderer import _Scene
+    from course_utils.data.street_world.scene import Scene
 
 NEAREST_SPRITE, FARTHEST_SPRITE = 3.0, 70.0
 OPAQUE, SEEN = 190, 20
@@ -26,7 +26,7 @@ OPAQUE, SEEN = 190, 20
 _PEOPLE_VIEWS = ("side", "front", "rear", "side")
 
 
-def draw_billboards(scene: _Scene) -> None:
+def draw_billboards(scene: Scene) -> None:
     """Draw everything that stands in the district into the scene."""
     atlas = sprite_atlas()
     things = _visible(scene)
@@ -38,7 +38,7 @@ def draw_billboards(scene: _Scene) -> None:
     _draw(scene, atlas, *boxes)
 
 
-def _visible(scene: _Scene) -> np.ndarray:
+def _visible(scene: Scene) -> np.ndarray:
     """Return the numbers of the things in the field of view, far to near."""
     drive = scene.drive
     away = drive.position - scene.origin
@@ -49,7 +49,7 @@ def _visible(scene: _Scene) -> np.ndarray:
     return seen[np.argsort(-depth[seen], kind="stable")]
 
 
-def _boxes(scene: _Scene, things: np.ndarray, atlas: SpriteAtlas) -> tuple | None:
+def _boxes(scene: Scene, things: np.ndarray, atlas: SpriteAtlas) -> tuple | None:
     """Return depth, sprite number, exact rectangle and pixel rectangle of everything that no wall hides."""
     drive, (height, width), focal = scene.drive, scene.size, np.float32(scene.focal)
     away = drive.position[things] - scene.origin
@@ -79,7 +79,7 @@ def _boxes(scene: _Scene, things: np.ndarray, atlas: SpriteAtlas) -> tuple | Non
     return things[full], depth[full], sprite[full], left[full], top[full], wide[full], high[full], pixels
 
 
-def _sprite_numbers(scene: _Scene, things: np.ndarray, away: np.ndarray, atlas: SpriteAtlas) -> np.ndarray:
+def _sprite_numbers(scene: Scene, things: np.ndarray, away: np.ndarray, atlas: SpriteAtlas) -> np.ndarray:
     drive = scene.drive
     angle = np.arctan2(away[:, 1], away[:, 0]) - drive.heading[things]
     numbers = np.empty(len(things), np.int64)
@@ -94,7 +94,18 @@ def _sprite_numbers(scene: _Scene, things: np.ndarray, away: np.ndarray, atlas: 
     return numbers
 
 
-def _draw(scene, atlas, things, depth, sprite, left, top, wide, high, pixels) -> None:
+def _draw(
+    scene: Scene,
+    atlas: SpriteAtlas,
+    things: np.ndarray,
+    depth: np.ndarray,
+    sprite: np.ndarray,
+    left: np.ndarray,
+    top: np.ndarray,
+    wide: np.ndarray,
+    high: np.ndarray,
+    pixels: np.ndarray,
+) -> None:
     """Unroll the rectangles into fragments, keep what is seen, and put it into the picture."""
     x0, x1, y0, y1 = pixels
     width = scene.size[1]
@@ -137,7 +148,7 @@ def _draw(scene, atlas, things, depth, sprite, left, top, wide, high, pixels) ->
     scene.image[:, spots] += (colour - scene.image[:, spots]) * share
 
 
-def _light_on(scene: _Scene, things: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _light_on(scene: Scene, things: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the light on each thing, ``(3, T)``, and the share of it that the fog lets through, ``(T,)``."""
     drive, light = scene.drive, scene.light
     x, y = drive.position[things].T
@@ -151,7 +162,14 @@ def _light_on(scene: _Scene, things: np.ndarray, depth: np.ndarray) -> tuple[np.
     return level.astype(np.float32), scene.clearness(depth.astype(np.float32))
 
 
-def _colour(scene, atlas, words, texel, owner, light) -> np.ndarray:
+def _colour(
+    scene: Scene,
+    atlas: SpriteAtlas,
+    words: np.ndarray,
+    texel: np.ndarray,
+    owner: np.ndarray,
+    light: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
     level, clear = light
     colour = np.empty((3, len(words)), np.float32)
     through = clear[owner]

@@ -24,7 +24,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from course_utils.checks import checked_choice, checked_float, checked_int
-from course_utils.data.street_world.facades import Front, Style, make_style, paint_front, paint_wall, plain
+from course_utils.data.street_world.facades import Front, paint_front, paint_wall
+from course_utils.data.street_world.styles import Style, make_style, plain
 from course_utils.data.street_world.textures import stream
 from course_utils.profile import by_profile
 

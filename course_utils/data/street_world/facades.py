@@ -1,76 +1,34 @@
 """House fronts: painted once per district at 12 pixels a metre, from real-pixel materials.
 
-A town has ten **styles** (material, colours, window shapes, storey height, ...). All districts of a town draw their
-houses from the same ten: different places look alike, which is called perceptual aliasing and is what makes place
-recognition hard. What tells two houses of one style apart is what tells them apart in a street: the order of doors and
-windows, a shop's sign and awning, a mural, the weather's stains.
+A front is painted from the top down, as a builder's drawing: roof, cornice, storeys, pilasters, ground floor. Houses of
+one style (``styles``) resemble each other; what tells them apart is what tells them apart in a street: the order of
+doors and windows, a shop's sign and awning, a mural, the weather's stains.
 
-The fourth channel of a front is not transparency but a label, so that the renderer can change what changes between
-two drives: which windows are lit, what a shop displays.
-
-====================  ============================================================
-``SKY`` = 0           nothing: the sky is seen
-``WALL`` = 1          wall, roof, door
-2 .. 199              the glass of window number 2 .. 199
-``DISPLAY`` = 210     shop window or poster: its picture is exchanged between drives
-``SIGN`` = 215        shop sign, lit at night
-====================  ============================================================
+The fourth channel of a front is not transparency but a label (see ``styles``), so that the renderer can change what
+changes between two drives: which windows are lit, what a shop displays.
 """
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.data.street_world.styles import ACCENTS, DISPLAY, FIRST_WINDOW, LAST_WINDOW, SIGN, SKY, WALL, Style
 from course_utils.data.street_world.textures import cut, lettering, painted, piece, stains, stream
 
-SKY, WALL, FIRST_WINDOW, LAST_WINDOW, DISPLAY, SIGN = 0, 1, 2, 199, 210, 215
 FACADE_SCALE = 12
 """Pixels per metre of a front: what a camera with a focal length of 90 px sees from 7.5 m away."""
 _FINE = 2 * FACADE_SCALE  # painted at twice the scale, then averaged: clean edges
 
-WALL_COLOURS = np.array(
-    [[176, 92, 70], [196, 160, 120], [214, 204, 186], [150, 150, 148], [128, 102, 86], [206, 178, 140]]
-    + [[186, 196, 204], [168, 120, 96], [226, 214, 170], [140, 110, 100], [116, 130, 136], [232, 226, 214]],
-    np.float32,
-)
-ACCENTS = np.array(
-    [[140, 48, 42], [44, 66, 104], [52, 88, 64], [176, 142, 70], [84, 66, 92]]
-    + [[44, 44, 48], [205, 203, 196], [56, 104, 112], [160, 92, 52], [104, 48, 62]],
-    np.float32,
-)
 SLATES = np.array([[92, 94, 104], [126, 84, 70], [98, 92, 88], [84, 98, 96]], np.float32)
-_FRAMES = ((235, 232, 225), (60, 52, 46), (110, 75, 50), (40, 60, 50))
-_MATERIALS = ("brick", "brick", "plaster", "stone", "plaster", "concrete", "wood")
 _CONTRAST = {"brick": 0.75, "stone": 0.45, "plaster": 0.55, "concrete": 0.22, "wood": 0.6}
 _POSTERS = ("astronaut", "chelsea", "coffee", "flower", "rocket", "hubble", "china", "motorcycle", "coins", "camera")
 DISPLAYS = ("motorcycle", "coffee", "flower", "coins", "china", "chelsea", "astronaut", "ihc")
-
-
-@dataclass(frozen=True)
-class Style:
-    """What the houses of one style share. Lengths in metres, colours 0 to 255."""
-
-    material: str
-    colour: tuple[float, ...]
-    trim: tuple[float, ...]
-    frame: tuple[int, ...]
-    shutter: tuple[float, ...] | None
-    window: tuple[float, float]
-    bay: float
-    storey: float
-    cornice: float
-    bars: int
-    arched: bool
-    balconies: bool
-    pilasters: bool
-    courses: bool
-    roof: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,33 +39,6 @@ class Front:
     eaves: float
     top: float
     colour: tuple[int, int, int]
-
-
-def make_style(seed: int, number: int) -> Style:
-    """Return style ``number`` of the town ``seed``."""
-    r = stream(seed, 11, number)
-    return Style(
-        material=str(r.choice(_MATERIALS)),
-        colour=tuple(WALL_COLOURS[r.integers(len(WALL_COLOURS))] * r.uniform(0.85, 1.08)),
-        trim=tuple(WALL_COLOURS[[2, 3, 11, 6, 4][r.integers(5)]] * r.uniform(0.8, 1.05)),
-        frame=_FRAMES[r.integers(4)],
-        shutter=tuple(ACCENTS[r.integers(len(ACCENTS))]) if r.random() < 0.25 else None,
-        window=(r.uniform(0.8, 1.7), r.uniform(1.2, 2.1)),
-        bay=r.uniform(2.2, 3.6),
-        storey=r.uniform(3.0, 3.9),
-        cornice=r.uniform(0.25, 0.7),
-        bars=int(r.integers(0, 3)),
-        arched=r.random() < 0.25,
-        balconies=r.random() < 0.2,
-        pilasters=r.random() < 0.3,
-        courses=r.random() < 0.5,
-        roof=str(r.choice(("parapet", "parapet", "mansard", "mansard", "gable", "stepped"))),
-    )
-
-
-def plain(style: Style) -> Style:
-    """Return the style of a house's side wall: small windows, no ornament."""
-    return replace(style, balconies=False, pilasters=False, shutter=None, window=(0.7, 1.3), roof="parapet")
 
 
 def paint_front(key: tuple[int, ...], width: float, floors: int, style: Style, side: bool = False) -> Front:
