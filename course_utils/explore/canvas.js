@@ -74,6 +74,7 @@ class Board {
     this.canvas.dataset.sent = "0";
     el.appendChild(this.canvas);
     this.kept = new Map(); // name -> [packed, bitmap]
+    this.stores = new Map(); // name -> the same at the size of the screen
     this.local = new Map(); // mark or "brush" -> {value, counter} until the kernel has answered
     this.pending = [];
     this.sent = 0;
@@ -264,6 +265,7 @@ class Board {
   draw() {
     if (!this.ready) return;
     this.roles = {};
+    this.family = getComputedStyle(this.canvas).getPropertyValue("--jp-ui-font-family") || "sans-serif";
     const context = this.canvas.getContext("2d");
     this.context = context;
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -277,12 +279,20 @@ class Board {
     this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn) + 1);
   }
 
-  soon() {
+  // One redraw for everything that happens now: a scene, pictures and an answer arrive together.
+  soon(news = false) {
+    this.news = this.news || news;
     if (this.planned) return;
     this.planned = true;
     queueMicrotask(() => {
       this.planned = false;
-      this.draw();
+      if (this.closed) return;
+      if (this.news) {
+        this.news = false;
+        this.readScene();
+        this.answered();
+      }
+      this.resize();
     });
   }
 
@@ -291,11 +301,30 @@ class Board {
     const [left, right, bottom, top] = layer.extent;
     const [x0, y0] = this.px(left, top);
     const [x1, y1] = this.px(right, bottom);
-    this.context.imageSmoothingEnabled = layer.smooth;
-    this.context.imageSmoothingQuality = "high";
     this.context.globalAlpha = layer.opacity;
-    this.context.drawImage(layer.bitmap, x0, y0, x1 - x0, y1 - y0);
+    if (layer.keep) this.context.drawImage(this.scaled(layer, x1 - x0, y1 - y0), x0, y0, x1 - x0, y1 - y0);
+    else {
+      this.context.imageSmoothingEnabled = layer.smooth;
+      this.context.imageSmoothingQuality = "medium";
+      this.context.drawImage(layer.bitmap, x0, y0, x1 - x0, y1 - y0);
+    }
     this.context.globalAlpha = 1;
+  }
+
+  // A background at the size of the screen, made once per size: scaling it down at every redraw is slow.
+  scaled(layer, width, height) {
+    const [w, h] = [Math.max(1, Math.round(Math.abs(width) * this.ratio)), Math.max(1, Math.round(Math.abs(height) * this.ratio))];
+    const old = this.stores.get(layer.keep);
+    if (old && old.from === layer.bitmap && old.store.width === w && old.store.height === h) return old.store;
+    const store = document.createElement("canvas");
+    store.width = w;
+    store.height = h;
+    const context = store.getContext("2d");
+    context.imageSmoothingEnabled = layer.smooth;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(layer.bitmap, 0, 0, w, h);
+    this.stores.set(layer.keep, { from: layer.bitmap, store });
+    return store;
   }
 
   points(layer) {
@@ -445,8 +474,7 @@ class Board {
 
   write(string, x, y, { colour = "text", size = 13, align = "left", bold = false, halo = false }) {
     const c = this.context;
-    const family = getComputedStyle(this.canvas).getPropertyValue("--jp-ui-font-family") || "sans-serif";
-    c.font = `${bold ? "600 " : ""}${size * this.scale}px ${family}`;
+    c.font = `${bold ? "600 " : ""}${size * this.scale}px ${this.family}`;
     c.textAlign = { left: "left", centre: "center", right: "right" }[align];
     c.textBaseline = "middle";
     if (halo) {
@@ -714,20 +742,8 @@ class Board {
     on("keydown", this.key);
     on("focus", () => this.soon());
     on("blur", () => this.ready && (this.hover(null), this.soon()));
-    this.changed = () => {
-      const box = [this.scene && this.scene.width, this.scene && this.scene.height].join();
-      this.readScene();
-      if (box !== [this.scene.width, this.scene.height].join()) this.resize();
-      this.soon();
-    };
-    this.replied = () => {
-      this.readScene();
-      this.answered();
-      this.soon();
-    };
-    this.model.on("change:scene", this.changed);
-    this.model.on("change:kept", this.changed);
-    this.model.on("change:answer", this.replied);
+    this.changed = () => this.soon(true);
+    for (const name of ["scene", "kept", "answer"]) this.model.on(`change:${name}`, this.changed);
     this.themes = new MutationObserver(() => this.draw());
     this.themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"] });
     this.sizes = new ResizeObserver(() => this.resize());
@@ -743,9 +759,8 @@ class Board {
     this.sizes.disconnect();
     this.sights.disconnect();
     clearTimeout(this.waiting);
-    this.model.off("change:scene", this.changed);
-    this.model.off("change:kept", this.changed);
-    this.model.off("change:answer", this.replied);
+    for (const name of ["scene", "kept", "answer"]) this.model.off(`change:${name}`, this.changed);
+    this.closed = true;
     this.canvas.remove();
   }
 }

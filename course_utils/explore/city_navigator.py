@@ -706,15 +706,15 @@ def _tags(corners: Sequence[tuple[float, float]], names: Sequence[str], colours:
 
 def _apart(places: np.ndarray, radius: float, obstacles: np.ndarray) -> np.ndarray:
     """Return the places, moved aside where they would cover the camera or an earlier place (four headings a position)."""
-    moved = list(np.asarray(obstacles, float))
-    n = len(moved)
+    taken = np.asarray(obstacles, float).reshape(-1, 2)
+    n = len(taken)
     for place in np.asarray(places, float):
-        tries = [
-            place + 2 * radius * ring * np.array([np.cos(a), np.sin(a)]) for ring in range(5) for a in _ANGLES[: 1 + 11 * ring]
-        ]
-        free = (spot for spot in tries if all(np.hypot(*(spot - other)) >= 1.95 * radius for other in moved))
-        moved.append(next(free, place))
-    return np.array(moved[n:]).reshape(-1, 2)
+        tries = place + 2 * radius * _SPIRAL  # (T, 2), nearest first
+        gaps = np.hypot(*(tries[:, None] - taken).transpose(2, 0, 1)).min(axis=1)  # (T,)
+        spot = tries[int(np.argmax(gaps >= 1.95 * radius))]  # the first free one; the place itself if none is
+        taken = np.concatenate([taken, spot[None]])
+    return taken[n:]
 
 
-_ANGLES = np.tile(np.linspace(0, 2 * np.pi, 12, endpoint=False), 4)
+_TURNS = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+_SPIRAL = np.concatenate([[[0.0, 0.0]], *(ring * np.stack([np.cos(_TURNS), np.sin(_TURNS)], axis=1) for ring in range(1, 5))])

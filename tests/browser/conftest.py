@@ -18,12 +18,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from browser_desk import RUN_ALL, Desk, missing
 
 OUTPUT = Path(__file__).parent / "output"
 PATIENCE = 120  # seconds, for a busy machine
@@ -40,13 +41,6 @@ _CHROMIUM_FLAGS = [
 ]
 
 
-def _missing(what: str, how: str) -> None:
-    text = f"The browser tests need {what}. {how}"
-    if os.environ.get("CI"):
-        pytest.fail(text)
-    pytest.skip(text)
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     for line in REPORT:
         terminalreporter.write_line(line)
@@ -56,10 +50,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def pytest_runtest_makereport(item: Any, call: Any) -> Iterator[None]:
     outcome = yield
     report = outcome.get_result()
-    desk = item.funcargs.get("desk") or item.funcargs.get("lab")
-    if report.when == "call" and report.failed and desk is not None:
-        OUTPUT.mkdir(exist_ok=True)
-        desk.page.screenshot(path=str(OUTPUT / f"{item.name}.png"))
+    if report.when == "call" and report.failed:
+        for name, value in item.funcargs.items():
+            if isinstance(value, Desk):
+                OUTPUT.mkdir(exist_ok=True)
+                value.page.screenshot(path=str(OUTPUT / f"{item.name}-{name}.png"))
 
 
 @dataclass(frozen=True)
@@ -129,15 +124,21 @@ def _wait_for_server(process: subprocess.Popen[bytes], url: str, token: str, log
 
 
 @pytest.fixture(scope="session")
+def report() -> list[str]:
+    """Lines for the summary at the end of the run."""
+    return REPORT
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Start the system's Chromium, with an empty profile."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _missing("the Python package playwright", "It is in the extra 'test' of pyproject.toml.")
+        missing("the Python package playwright", "It is in the extra 'test' of pyproject.toml.")
     executable = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     if executable is None:
-        _missing("chromium", "On Debian and Ubuntu: apt-get install chromium.")
+        missing("chromium", "On Debian and Ubuntu: apt-get install chromium.")
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("profile"),
@@ -151,150 +152,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         context.close()
 
 
-_RUN_ALL = """async () => {
-  const app = window.jupyterapp;
-  await app.restored;
-  const panel = app.shell.currentWidget;
-  await panel.context.ready;
-  await panel.sessionContext.ready;
-  await app.commands.execute("notebook:run-all-cells");
-}"""
-
-_KERNEL = """async (code) => {
-  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-  const future = kernel.requestExecute({code, store_history: false});
-  let text = "";
-  future.onIOPub = (message) => {
-    if (message.header.msg_type === "stream") text += message.content.text;
-    if (message.header.msg_type === "error") text += message.content.traceback.join("\\n");
-  };
-  await future.done;
-  return text;
-}"""
-
-# From a key press to the answered and redrawn picture, inside the page; one number in milliseconds a press.
-_LATENCY = """async ([selector, view, keys]) => {
-  const canvas = document.querySelectorAll(`${selector} canvas.course-canvas`)[view];
-  canvas.focus();
-  const times = [];
-  for (const key of keys) {
-    const before = Number(canvas.dataset.sent);
-    const start = performance.now();
-    const answered = new Promise((resolve) => {
-      const observer = new MutationObserver(() => {
-        if (Number(canvas.dataset.answer) > before) { observer.disconnect(); resolve(); }
-      });
-      observer.observe(canvas, {attributes: true, attributeFilter: ["data-answer", "data-drawn"]});
-    });
-    canvas.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
-    await answered;
-    await new Promise((resolve) => requestAnimationFrame(resolve));
-    times.push(performance.now() - start);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return times;
-}"""
-
-# Number of different colours on a coarse raster, and a hash of the pixels.
-_LOOK = """([selector, view]) => {
-  const canvas = document.querySelectorAll(`${selector} canvas.course-canvas`)[view];
-  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  const seen = new Set();
-  let hash = 17;
-  for (let i = 0; i < data.length; i += 4) {
-    const value = (data[i] << 16) | (data[i + 1] << 8) | data[i + 2];
-    if (i % 52 === 0) seen.add(value);
-    hash = (Math.imul(hash, 31) + value) | 0;
-  }
-  return {colours: seen.size, hash, corner: [data[0], data[1], data[2]]};
-}"""
-
-
-@dataclass
-class Desk:
-    """A notebook with one explorer, open in the browser."""
-
-    page: Any
-    selector: str
-    address: str
-    elsewhere: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def kernel(self, code: str) -> str:
-        """Run code in the notebook's kernel and return what it printed."""
-        return str(self.page.evaluate(_KERNEL, code)).strip()
-
-    def canvas(self, view: int = 0) -> Any:
-        """The canvas of a view."""
-        return self.page.locator(f"{self.selector} canvas.course-canvas").nth(view)
-
-    def status(self) -> str:
-        """The status sentence as the reader sees it."""
-        return str(self.page.locator(f"{self.selector} p[role=status]").inner_text())
-
-    def errors(self) -> list[str]:
-        """The texts of the error line; empty if there is none."""
-        return list(self.page.locator(f"{self.selector} p[role=alert]").all_inner_texts())
-
-    def look(self, view: int = 0) -> dict[str, Any]:
-        """Number of colours, hash of the pixels and colour of the corner of a canvas."""
-        return dict(self.page.evaluate(_LOOK, [self.selector, view]))
-
-    def at(self, x: float, y: float, view: int = 0) -> tuple[float, float]:
-        """Position in the window of a point in data coordinates of the scene."""
-        name = ["left", "right", "bottom", "top"]
-        names = self.kernel("print(list(explorer.canvases))")
-        scene = json.loads(self.kernel(f"import json; print(json.dumps(explorer.canvases[{names}[{view}]].scene['box']))"))
-        box = dict(zip(name, scene))
-        edge = self.canvas(view).bounding_box()
-        across = (x - box["left"]) / (box["right"] - box["left"])
-        down = (box["top"] - y) / (box["top"] - box["bottom"])
-        return edge["x"] + across * edge["width"], edge["y"] + down * edge["height"]
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float], view: int = 0, steps: int = 8) -> None:
-        """Drag with the mouse between two points in data coordinates, and wait for the answer."""
-        x0, y0 = self.at(*start, view)
-        x1, y1 = self.at(*end, view)
-        self.page.mouse.move(x0, y0)
-        self.page.mouse.down()
-        for step in range(1, steps + 1):
-            self.page.mouse.move(x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps)
-        self.page.mouse.up()
-        self.settled(view)
-
-    def settled(self, view: int = 0) -> None:
-        """Wait until the kernel has answered everything that the canvas sent."""
-        self.page.wait_for_function(
-            """([selector, view]) => {
-              const canvas = document.querySelectorAll(`${selector} canvas.course-canvas`)[view];
-              return canvas.dataset.sent === canvas.dataset.answer;
-            }""",
-            arg=[self.selector, view],
-        )
-        self.kernel("pass")  # messages are handled in order: whatever was sent has been handled when this returns
-
-    def latencies(self, keys: list[str], view: int = 0) -> list[float]:
-        """Milliseconds from every key press to the new picture, without the first two."""
-        return list(self.page.evaluate(_LATENCY, [self.selector, view, keys]))[2:]
-
-    def theme(self, name: str) -> None:
-        """Change JupyterLab's theme."""
-        self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
-        light = "false" if "Dark" in name else "true"
-        self.page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
-
-    def cells(self) -> int:
-        """Number of cells of the notebook."""
-        return int(self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length"))
-
-
 @pytest.fixture(scope="session")
 def open_explorer(server: Server, browser: Any) -> Callable[[str, str, str], Desk]:
     """Return ``open(name, code, css_class)``: run ``code``, whose last line shows ``explorer``, in a new notebook."""
 
     def open_(name: str, code: str, css_class: str) -> Desk:
         notebook = nbformat.v4.new_notebook()
-        notebook.cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell('print("READY")')]
+        notebook.cells = [
+            nbformat.v4.new_code_cell("import dataclasses, json\n" + code),
+            nbformat.v4.new_code_cell('print("READY")'),
+        ]
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, server.root / f"{name}.ipynb")
         page = browser.new_page()
@@ -305,10 +172,79 @@ def open_explorer(server: Server, browser: Any) -> Callable[[str, str, str], Des
         page.on("pageerror", lambda error: desk.complaints.append(str(error)))
         page.goto(f"{server.address}/lab/tree/{name}.ipynb?token={server.token}&reset")
         page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.evaluate(_RUN_ALL)
+        page.evaluate(RUN_ALL)
         page.get_by_text("READY", exact=True).wait_for()
         page.wait_for_selector(f"{desk.selector} canvas.course-canvas")
         page.wait_for_function("(s) => Number(document.querySelector(s + ' canvas').dataset.drawn) > 0", arg=desk.selector)
         return desk
 
     return open_
+
+
+REFERENCE = """
+from dataclasses import dataclass, replace
+from IPython.display import display
+from course_utils.explore import Explorer, Scene, View
+from course_utils.explore.scene import Mark
+
+
+@dataclass(frozen=True)
+class Place:
+    x: float = 0.0
+
+
+class Reference(Explorer):
+    css_class = "explorer-reference"
+
+    def initial_state(self):
+        return Place()
+
+    def compute(self, state):
+        return state.x
+
+    def views(self):
+        return [View("line", self.draw, lambda state, event: Place(event.x) if event.kind == "move" else state)]
+
+    def draw(self, state, result):
+        return Scene(300, 60, (-1, 1, -1, 1), "A line with one mark", marks=[Mark("m", state.x, 0.0, "mark")])
+
+    def sentence(self, state, result):
+        return f"The mark is at {result:.2f}."
+
+
+reference = Reference()
+display(reference)
+"""
+
+LABORATORY = """
+from course_utils.explore import AssignmentLaboratory
+explorer = AssignmentLaboratory()
+explorer
+"""
+
+CITY = """
+from course_utils import data, retrieval
+from course_utils.explore import CityNavigator
+training = data.StreetWorld("validation_database", seed=11)
+describer = retrieval.DenseVLAD(vlad=retrieval.VLAD(n_clusters=16)).fit(training.images[::4], random_state=0)
+explorer = CityNavigator(describer, seed=11, split="validation")
+explorer
+"""
+
+
+@pytest.fixture(scope="session")
+def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The assignment laboratory, below a reference explorer that computes nothing."""
+    return open_explorer("laboratory", REFERENCE + LABORATORY, "explorer-assignment")
+
+
+@pytest.fixture(scope="session")
+def reference(laboratory: Desk) -> Desk:
+    """The explorer that computes nothing: what a round trip costs on this machine now."""
+    return replace(laboratory, selector=".explorer-reference")
+
+
+@pytest.fixture(scope="session")
+def navigator(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The city navigator."""
+    return open_explorer("city", CITY, "explorer-city")

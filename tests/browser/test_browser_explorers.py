@@ -1,0 +1,306 @@
+"""Both explorers, driven with mouse and keyboard in a real JupyterLab.
+
+The pages stay open over all tests of this file; every test starts with *Reset*. The last two tests look back at the
+whole run: nothing was asked of another machine, and no page complained.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from typing import Any
+
+import pytest
+from browser_desk import Desk, missing
+
+pytestmark = pytest.mark.browser
+
+STATE = "print(json.dumps(dataclasses.asdict(explorer.state)))"
+
+
+@pytest.fixture(params=["laboratory", "navigator"])
+def desk(request: pytest.FixtureRequest) -> Desk:
+    desk: Desk = request.getfixturevalue(request.param)
+    _fresh(desk)
+    return desk
+
+
+def _fresh(desk: Desk) -> None:
+    """Bring the page to the front, move the pointer away, and start again."""
+    desk.page.bring_to_front()
+    desk.page.mouse.move(5, 5)
+    desk.page.locator(f"{desk.selector} button", has_text="Reset").click()
+    desk.kernel("pass")
+
+
+def _state(desk: Desk) -> dict[str, Any]:
+    return json.loads(desk.kernel(STATE))
+
+
+def _seen(desk: Desk) -> str:
+    return re.sub(r"\s+", " ", desk.status())
+
+
+def _marks(desk: Desk) -> list[dict[str, Any]]:
+    return json.loads(desk.kernel("print(json.dumps(next(iter(explorer.canvases.values())).scene['marks']))"))
+
+
+def _press(desk: Desk, *keys: str, view: int = 0) -> None:
+    desk.canvas(view).focus()
+    for key in keys:
+        desk.page.keyboard.press(key)
+    desk.settled(view)
+
+
+def test_every_view_is_a_picture_and_the_status_tells_its_number(desk: Desk) -> None:
+    for view in range(int(desk.kernel("print(len(explorer.canvases))"))):
+        assert desk.look(view)["colours"] > 8
+    assert _seen(desk) == desk.kernel("print(explorer.status)")
+    assert desk.errors() == []
+
+
+def test_a_mouse_drag_and_the_arrow_keys_lead_to_the_same_state(desk: Desk) -> None:
+    city = "explorer-city" in desk.selector
+    mark = next(one for one in _marks(desk) if one["name"] == ("camera" if city else "a0"))
+    before = desk.look()
+    desk.drag((mark["x"], mark["y"]), (mark["x"] + 4 * mark["step"], mark["y"]))
+    by_mouse, picture = _state(desk), desk.look()
+    assert picture["hash"] != before["hash"]
+    desk.page.locator(f"{desk.selector} button", has_text="Reset").click()
+    desk.page.mouse.move(5, 5)
+    desk.canvas().evaluate("(canvas) => canvas.blur()")
+    _press(desk, "Tab")
+    while desk.canvas().get_attribute("data-chosen") != mark["name"]:
+        desk.page.keyboard.press("Tab")
+    _press(desk, *["ArrowRight"] * 4)
+    by_key = _state(desk)
+    assert by_key != _initial(desk)
+    for name in ("x", "y") if city else ("a", "words", "anchors"):
+        tolerance = mark["step"] / 4  # half a pixel at most
+        assert _flat(by_mouse[name]) == pytest.approx(_flat(by_key[name]), abs=tolerance)
+    assert desk.errors() == []
+
+
+def _flat(value: Any) -> list[float]:
+    return [number for one in value for number in _flat(one)] if isinstance(value, list) else [value]
+
+
+def _initial(desk: Desk) -> dict[str, Any]:
+    return json.loads(desk.kernel("print(json.dumps(dataclasses.asdict(explorer.initial_state())))"))
+
+
+def test_shift_moves_far_tab_cycles_and_escape_leaves(desk: Desk) -> None:
+    names = [mark["name"] for mark in _marks(desk)]
+    _press(desk, "Tab")
+    seen = [desk.canvas().get_attribute("data-chosen")]
+    for _ in names:
+        desk.page.keyboard.press("Tab")
+        seen.append(desk.canvas().get_attribute("data-chosen"))
+    assert set(seen) == set(names) and seen[0] == seen[-1]
+    assert "Chosen:" in desk.canvas().get_attribute("aria-label")
+    while desk.canvas().get_attribute("data-chosen") != names[0]:
+        desk.page.keyboard.press("Tab")
+    mark = _marks(desk)[0]
+    _press(desk, "Shift+ArrowRight")
+    assert _marks(desk)[0]["x"] - mark["x"] == pytest.approx(mark["leap"], abs=1e-3)
+    desk.page.keyboard.press("Escape")
+    assert not desk.canvas().evaluate("(canvas) => document.activeElement === canvas")
+
+
+def test_letters_typed_on_a_canvas_add_no_cells(desk: Desk) -> None:
+    before = desk.cells()
+    _press(desk, *"abxydd")
+    assert desk.cells() == before
+
+
+def test_the_dark_theme_redraws_every_view(desk: Desk) -> None:
+    light = desk.look(0)
+    desk.theme("JupyterLab Dark")
+    try:
+        desk.page.wait_for_function(
+            """([selector, hash]) => {
+              const canvas = document.querySelector(`${selector} canvas.course-canvas`);
+              return getComputedStyle(canvas).getPropertyValue("--jp-layout-color0").trim() !== "white";
+            }""",
+            arg=[desk.selector, light["hash"]],
+        )
+        assert desk.look(0)["hash"] != light["hash"]
+        views = int(desk.kernel("print(len(explorer.canvases))"))
+        darkness = [desk.page.evaluate(_GROUND, [desk.selector, view]) for view in range(views)]
+        assert min(darkness) < 60  # the ground of at least one view is dark now
+    finally:
+        desk.theme("JupyterLab Light")
+    assert desk.look(0)["hash"] == light["hash"]
+
+
+# Brightness of the lower right corner.
+_GROUND = """([selector, view]) => {
+  const canvas = document.querySelectorAll(`${selector} canvas.course-canvas`)[view];
+  return canvas.getContext("2d").getImageData(canvas.width - 2, canvas.height - 2, 1, 1).data[0];
+}"""
+
+
+def test_a_narrow_window_shrinks_the_views_and_a_wide_one_restores_them(desk: Desk) -> None:
+    width = desk.canvas().bounding_box()["width"]
+    desk.page.set_viewport_size({"width": 560, "height": 900})
+    try:
+        shrunk = "([s, w]) => document.querySelector(s + ' canvas.course-canvas').getBoundingClientRect().width < w - 5"
+        desk.page.wait_for_function(shrunk, arg=[desk.selector, width])
+        assert desk.look()["colours"] > 8
+    finally:
+        desk.page.set_viewport_size({"width": 1280, "height": 900})
+    restored = "([s, w]) => document.querySelector(s + ' canvas.course-canvas').getBoundingClientRect().width > w - 1"
+    desk.page.wait_for_function(restored, arg=[desk.selector, width])
+
+
+def test_reset_brings_the_first_picture_back(desk: Desk) -> None:
+    desk.canvas().evaluate("(canvas) => canvas.blur()")
+    desk.page.mouse.move(5, 5)
+    desk.settled()
+    first, words = desk.look(1), desk.status()
+    _press(desk, "Tab", "Shift+ArrowRight", "Shift+ArrowRight")
+    assert desk.status() != words
+    desk.page.locator(f"{desk.selector} button", has_text="Reset").click()
+    desk.settled()
+    desk.page.wait_for_function(
+        "([s, t]) => document.querySelector(s + ' p[role=status]').innerText === t", arg=[desk.selector, words]
+    )
+    assert desk.look(1)["hash"] == first["hash"]
+
+
+def test_a_failure_in_the_kernel_is_told_in_the_page(desk: Desk) -> None:
+    desk.kernel("def broken(state): raise RuntimeError('no luck')\nexplorer.compute = broken")
+    try:
+        _press(desk, "Tab", "ArrowRight")
+        assert "no luck" in " ".join(desk.errors())
+    finally:
+        desk.kernel("del explorer.compute")
+    desk.page.locator(f"{desk.selector} button", has_text="Reset").click()
+    desk.kernel("pass")
+    desk.page.wait_for_selector(f"{desk.selector} p[role=alert]", state="detached")
+
+
+def test_a_slow_kernel_gets_no_queue_of_messages(laboratory: Desk) -> None:
+    _fresh(laboratory)
+    laboratory.kernel(
+        "import time\ncalls = []\nfast = type(explorer).compute\n"
+        "def slow(state): calls.append(1); time.sleep(0.1); return fast(explorer, state)\nexplorer.compute = slow"
+    )
+    try:
+        mark = next(one for one in _marks(laboratory) if one["name"] == "a0")
+        laboratory.drag((mark["x"], mark["y"]), (mark["x"] + 0.5, mark["y"] - 0.5), steps=60)
+    finally:
+        laboratory.kernel("del explorer.compute")
+    assert 1 <= int(laboratory.kernel("print(len(calls))")) <= 30  # of 60 moves
+    assert _state(laboratory)["a"][0] == pytest.approx([mark["x"] + 0.5, mark["y"] - 0.5], abs=0.02)
+
+
+def test_the_decoupling_task_can_be_solved_with_the_mouse(laboratory: Desk) -> None:
+    _fresh(laboratory)
+    assert "Task:" in laboratory.status()
+    anchor = _state(laboratory)["anchors"][0]
+    laboratory.drag(tuple(anchor), (-0.92, 1.41))
+    assert "Done: word 1 adds" in laboratory.status()
+    assert _state(laboratory)["words"] == _initial(laboratory)["words"]
+
+
+def test_the_burst_button_repeats_a_descriptor(laboratory: Desk) -> None:
+    _fresh(laboratory)
+    laboratory.page.locator(".explorer-assignment button", has_text="Burst").click()
+    laboratory.kernel("pass")
+    assert "repeated 20 times" in laboratory.status()
+
+
+def test_the_alpha_slider_moves_by_arrow_key(laboratory: Desk) -> None:
+    _fresh(laboratory)
+    laboratory.page.locator(".explorer-assignment .noUi-handle").focus()
+    laboratory.page.keyboard.press("ArrowLeft")
+    laboratory.kernel("pass")
+    assert _state(laboratory)["log_alpha"] < 1.0
+    assert "alpha 8.91" in laboratory.status()
+
+
+def test_the_camera_stays_on_the_street(navigator: Desk) -> None:
+    _fresh(navigator)
+    mark = _marks(navigator)[0]
+    navigator.drag((mark["x"], mark["y"]), (mark["x"] + 25, mark["y"] + 18))
+    state = _state(navigator)
+    x, y = map(float, navigator.kernel(f"print(*explorer.city.rail.snap({state['x']}, {state['y']}))").split())
+    assert (state["x"], state["y"]) == pytest.approx((x, y), abs=1e-6)
+    assert state["x"] != pytest.approx(mark["x"])
+
+
+def test_night_changes_picture_and_sentence(navigator: Desk) -> None:
+    _fresh(navigator)
+    before = navigator.look(1)
+    navigator.page.locator(".explorer-city button", has_text="night").click()
+    navigator.kernel("pass")
+    assert "(night, " in navigator.status()
+    assert navigator.look(1)["hash"] != before["hash"]
+
+
+def test_a_result_is_chosen_by_keyboard_and_explained(navigator: Desk) -> None:
+    _fresh(navigator)
+    before = navigator.look(1)
+    _press(navigator, "Tab", "Tab", "Tab", "Enter", view=2)
+    state = _state(navigator)
+    assert (state["choice"], state["why"]) == (2, True)
+    assert navigator.look(1)["hash"] != before["hash"]
+
+
+def test_hovering_over_a_word_shows_its_pixels_and_leaving_hides_them(navigator: Desk) -> None:
+    _fresh(navigator)
+    box = navigator.canvas(1).bounding_box()
+    navigator.page.mouse.move(box["x"] + 0.85 * box["width"], box["y"] + 0.2 * box["height"])
+    navigator.settled(1)
+    assert _state(navigator)["hover"] >= 0
+    assert re.search(r"Word \d+ adds", navigator.status())
+    navigator.page.mouse.move(5, 5)
+    navigator.settled(1)
+    assert _state(navigator)["hover"] == -1
+
+
+def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: Desk) -> None:
+    _fresh(navigator)
+    left, right, bottom, top = json.loads(navigator.kernel("print(json.dumps(explorer.canvases['map'].scene['box']))"))
+    state = _state(navigator)
+    x0, y0 = left + 0.3 * (right - left), bottom + 0.45 * (top - bottom)
+    navigator.drag((x0, y0), (left + 0.8 * (right - left), bottom + 0.9 * (top - bottom)))
+    assert "In the rectangle:" in navigator.status() and "Recall@1" in navigator.status()
+    assert _state(navigator)["x"] == state["x"]
+    field = json.loads(navigator.kernel("print(json.dumps(explorer.canvases['map'].scene['fields'][0]['box']))"))
+    navigator.page.mouse.click(*navigator.at((field[0] + field[1]) / 2, (field[2] + field[3]) / 2))
+    navigator.settled()
+    assert _state(navigator)["brush"] is None
+
+
+def test_latency_from_key_press_to_picture(reference: Desk, laboratory: Desk, navigator: Desk, report: list[str]) -> None:
+    keys = ["ArrowRight", "ArrowLeft"] * 10
+    medians = {}
+    for name, desk in (("explorer-reference", reference), ("explorer-assignment", laboratory), ("explorer-city", navigator)):
+        desk.page.bring_to_front()
+        times = sorted(desk.latencies(keys))
+        medians[name] = statistics.median(times)
+        line = f"latency {name}: median {medians[name]:.0f} ms, p90 {times[int(0.9 * len(times))]:.0f} ms"
+        report.append(line)
+    # Generous: a busy machine slows everything, the explorer that computes nothing included.
+    for name in ("explorer-assignment", "explorer-city"):
+        assert medians[name] < 100 + 8 * medians["explorer-reference"], report
+
+
+def test_no_page_asked_another_machine_for_anything(laboratory: Desk, navigator: Desk) -> None:
+    assert laboratory.elsewhere == [] and navigator.elsewhere == []
+
+
+def test_no_page_complained(laboratory: Desk, navigator: Desk) -> None:
+    assert laboratory.complaints == [] and navigator.complaints == []
+
+
+def test_a_missing_part_is_skipped_by_name_and_an_error_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="need chromium"):
+        missing("chromium", "Install it.")
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="need chromium"):
+        missing("chromium", "Install it.")
