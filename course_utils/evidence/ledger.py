@@ -184,7 +184,7 @@ def show(key: str) -> None:
         f"**{this.source}.** {this.sentence}\n\n"
         + "\n".join(lines)
         + f"\n\nVerdict: **{overall([c.verdict for c in comparisons.values()])}**"
-        f" (a difference of {100 * this.smallest_effect:.0f} points or more would count). {this.scale}\n\n"
+        f" (a mean difference of at least {100 * this.smallest_effect:.0f} in a hundred queries counts). {this.scale}\n\n"
         f"Recorded on {found.recorded} with `make evidence CLAIMS={key} SEEDS={len(found.seeds)}`,"
         f" about {sum(found.seconds_per_seed) / len(found.seeds):.0f} s a seed."
     )
