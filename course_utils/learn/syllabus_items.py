@@ -80,8 +80,8 @@ ITEMS: tuple[SyllabusItem, ...] = (
         ("retrieval.WeaklySupervisedRankingLoss",),
         ("tests/retrieval/test_retrieval_ranking_loss.py",),
         "NetVLAD is trained with a weakly supervised ranking loss.",
-        "True. Weak means that only positions are known: images nearby may show the same thing, images far away cannot. "
-        "So the best of the possible positives is compared with each negative.",
+        "True; weak means that only positions are known. "
+        "Images nearby may show the same thing, images far away cannot, so the best of the possible positives is compared with each negative.",
     ),
     SyllabusItem(
         "delf",
