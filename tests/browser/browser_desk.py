@@ -145,10 +145,11 @@ class Desk:
         return list(self.page.evaluate(_LATENCY, [self.selector, view, keys]))[2:]
 
     def theme(self, name: str) -> None:
-        """Change JupyterLab's theme."""
+        """Change JupyterLab's theme, and wait for its splash screen to go: two at once make Lab itself complain."""
         self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
         light = "false" if "Dark" in name else "true"
         self.page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def cells(self) -> int:
         """Number of cells of the notebook."""
