@@ -75,6 +75,11 @@ class Chapter:
         return self.minutes_to_read + self.minutes_to_run
 
     @property
+    def label(self) -> str:
+        """The name in words, "05 mean average precision", which a narrow column can break."""
+        return self.name.replace("_", " ")
+
+    @property
     def link(self) -> str:
         """Address of the notebook, seen from another notebook."""
         return f"{self.name}.ipynb"

@@ -122,7 +122,7 @@ def details() -> None:
     rows += [("Python", platform.python_version()), ("course", _version(PROJECT) or "not installed")]
     rows += [(r.name, _version(r.name) or "not installed") for r in _requirements()]
     rows += [("profile", _or_problem(profile.current_profile)), ("threads", _or_problem(profile.n_threads))]
-    rows += [("device", _or_problem(_device_name)), ("free for the cache", f"{_free_gigabytes():.0f} GB")]
+    rows += [("device", _or_problem(_device_name))]
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
 

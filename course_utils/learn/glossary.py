@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from course_utils.checks import message
-from course_utils.learn.chapters import CHAPTERS
+from course_utils.learn.chapters import CHAPTERS, Chapter
 from course_utils.learn.tables import Link, Table
 
 
@@ -65,21 +65,22 @@ def show(words: Iterable[str] | None = None) -> Table:
     --------
     >>> print(show(["query", "recall"]))
     2 words
-    query | 질의 | The image that one searches with. (first in 01_vlad)
-    recall | 재현율 | The share of the relevant items that are found; ... (first in 01_vlad)
+    query | 질의 | The image that one searches with. (first in 01 vlad)
+    recall | 재현율 | The share of the relevant items that are found; ... (first in 01 vlad)
     """
     chosen = TERMS if words is None else _chosen(words)
-    built = {c.name: c.link for c in CHAPTERS if c.built}
+    chapters = {c.name: c for c in CHAPTERS}
     return Table(
         caption=f"{len(chosen)} {'word' if len(chosen) == 1 else 'words'}",
         header=("English", "Korean", "meaning", "first in"),
-        rows=tuple(
-            (t.english, t.korean, t.meaning, Link(t.chapter, built[t.chapter]) if t.chapter in built else t.chapter)
-            for t in chosen
-        ),
+        rows=tuple((t.english, t.korean, t.meaning, _link(chapters[t.chapter])) for t in chosen),
         widths=(20, 20, 42, 18),
-        lines=tuple(f"{t.english} | {t.korean} | {t.meaning} (first in {t.chapter})" for t in chosen),
+        lines=tuple(f"{t.english} | {t.korean} | {t.meaning} (first in {chapters[t.chapter].label})" for t in chosen),
     )
+
+
+def _link(chapter: Chapter) -> Link | str:
+    return Link(chapter.label, chapter.link) if chapter.built else chapter.label
 
 
 def _chosen(words: Iterable[str]) -> tuple[Term, ...]:

@@ -60,7 +60,7 @@ def show() -> Table:
         ),
         widths=(13, 14, 13, 26, 34),
         lines=tuple(
-            f"{item.english} ({item.korean}), chapter {item.chapter}. Notes: {item.notes_say} Right: {item.right}"
+            f"{item.english}, {item.korean}, chapter {chapter(item.chapter).label}. Notes: {item.notes_say} Right: {item.right}"
             for item in ITEMS
         ),
     )
@@ -113,7 +113,7 @@ def lesson_plan(name: str) -> Table:
 
 
 def _chapter_cell(this: Chapter) -> Cell:
-    return Link(this.name, this.link) if this.built else this.name
+    return Link(this.label, this.link) if this.built else this.label
 
 
 def _cells(section: str) -> str:
