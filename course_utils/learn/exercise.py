@@ -23,6 +23,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,8 @@ class Verdict:
         pointer = ""
         if self.hint is not None:
             pointer = f' Hint {self.hint} is about {LEVELS[self.hint - 1]}: `learn.hint("{self.key}", {self.hint})`.'
-        return f"{start} {self.text}{pointer}"
+        text = self.text[:1].upper() + self.text[1:]  # judges name a part in the middle of their sentence
+        return f"{start} {text}{pointer}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         mark = {"not attempted": "○", "right": "✓", "not yet": "✗"}[self.outcome]
@@ -178,14 +180,14 @@ def check(key: str, answer: Any) -> Verdict:
         verdict = this.judge(answer)
     except AnswerFailed as failure:
         verdict = not_yet(str(failure), hint=failure.hint)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         verdict = not_yet(f"Your code stopped with {type(problem).__name__}: {problem}.")
     return Verdict(verdict.outcome, verdict.text, verdict.hint, key)
 
 
 def _is_stub(answer: Any) -> bool:
     """Whether this is a function whose whole body is ``return None`` (or only a docstring, or ``pass``)."""
-    if not hasattr(answer, "__code__"):
+    if not isinstance(answer, FunctionType):
         return False
     steps = [step for step in dis.get_instructions(answer) if step.opname not in ("RESUME", "NOP")]
     returns_constant = [step.opname for step in steps] in (["LOAD_CONST", "RETURN_VALUE"], ["RETURN_CONST"])
@@ -239,7 +241,7 @@ def called(answer: Any, *arguments: Any, name: str = "your function", where: str
     given = copy.deepcopy(arguments)
     try:
         result = answer(*given)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise AnswerFailed(f"{name} stopped with {type(problem).__name__}: {problem}{on or ''}.") from problem
     if result is None:
         raise AnswerFailed(f"{name} returned nothing{on}; is a `return` missing?")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,7 @@ def test_differently_written_right_answers_are_right(toy, answer):
         (lambda x: np.full(2, np.nan), "NaN"),
         (lambda x: "text", "should be numbers"),
         (lambda: 3, "TypeError"),
+        (lambda x: sys.exit("done"), "SystemExit: done"),
         (3, "must be a function"),
     ],
 )
@@ -86,6 +89,18 @@ def test_an_answer_that_changes_its_input_is_told_so(toy):
         return x.mean(0)
 
     assert "changes its first argument on a 2 x 2 array" in learn.check("99-1", spoils).sentence
+
+
+def test_an_answer_that_fails_when_it_is_looked_at_is_not_yet(toy):
+    class Hostile:
+        def __getattr__(self, name):
+            raise RuntimeError("no attributes here")
+
+    assert learn.check("99-1", Hostile()).outcome == "not yet"
+
+
+def test_a_verdict_starts_with_a_capital_letter(toy):
+    assert learn.check("99-1", lambda x: x).sentence.startswith("Not yet. The mean should have the shape")
 
 
 def test_a_judge_that_fails_blames_nobody_but_says_what_happened(toy, monkeypatch):
