@@ -187,7 +187,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "data leakage",
-        "데이터 누출",
+        "데이터 누수",
         "Information about the test data that reaches training and makes results look too good.",
         "09_dimension_reduction",
     ),
