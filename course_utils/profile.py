@@ -95,13 +95,16 @@ def n_threads() -> int:
 
 def use_threads(n: int | None = None) -> int:
     """Set the threads of torch, faiss and the BLAS libraries to ``n`` (default ``n_threads()``); return the number."""
-    import faiss
+    import sys
+
     import torch
     from threadpoolctl import threadpool_limits
 
     n = n_threads() if n is None else n
+    os.environ["OMP_NUM_THREADS"] = str(n)  # for libraries that are loaded later: faiss, scikit-learn
     torch.set_num_threads(n)
-    faiss.omp_set_num_threads(n)
+    if "faiss" in sys.modules:
+        sys.modules["faiss"].omp_set_num_threads(n)
     threadpool_limits(n)
     return n
 

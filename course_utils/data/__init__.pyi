@@ -1,0 +1,21 @@
+# The public names in the order in which the course meets them; loaded when they are first used.
+from .photographs import photograph as photograph
+from .photographs import photograph_names as photograph_names
+from .photographs import photograph_credits as photograph_credits
+from .street_world.places import StreetWorld as StreetWorld
+from .street_world.places import StreetView as StreetView
+from .street_world.places import SPLITS as SPLITS
+from .street_world.places import EVALUATION_RADIUS as EVALUATION_RADIUS
+from .street_world.places import POSITIVE_RADIUS as POSITIVE_RADIUS
+from .street_world.places import NEGATIVE_RADIUS as NEGATIVE_RADIUS
+from .street_world.districts import district as district
+from .street_world.districts import District as District
+from .street_world.districts import nearest_street_point as nearest_street_point
+from .street_world.renderer import StreetRenderer as StreetRenderer
+from .street_world.renderer import Camera as Camera
+from .street_world.weather import CONDITIONS as CONDITIONS
+from .street_world.weather import SEASONS as SEASONS
+from .folders import ImageFolder as ImageFolder
+from .folders import FolderView as FolderView
+from .cache import cache_folder as cache_folder
+from .cache import cached_arrays as cached_arrays

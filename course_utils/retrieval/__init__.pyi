@@ -1,0 +1,40 @@
+# The public names in the order in which the course meets them; loaded when they are first used.
+# chapter 01: describe, aggregate, whiten, search, judge
+from .local_features import DenseRootSIFT as DenseRootSIFT
+from .local_features import LocalFeatures as LocalFeatures
+from .vlad import VLAD as VLAD
+from .vlad import ResidualSums as ResidualSums
+from .vlad import normalize_vlad as normalize_vlad
+from .regions import RegionVLAD as RegionVLAD
+from .regions import multi_vlad_regions as multi_vlad_regions
+from .whitening import PCAWhitening as PCAWhitening
+from .pipeline import DenseVLAD as DenseVLAD
+from .index import Index as Index
+from .index import SearchResult as SearchResult
+from .recall import recall_at_n as recall_at_n
+from .recall import RecallAtN as RecallAtN
+from .recall import positives_within as positives_within
+from .geography import local_metres as local_metres
+from .recall import suppress_groups as suppress_groups
+from .recall import suppress_radius as suppress_radius
+from .recall import suppress_same as suppress_same
+from .recall import panorama_shortlist as panorama_shortlist
+from .recall import localisation_error as localisation_error
+from .recall import LocalisationError as LocalisationError
+from .recall import pooled_precision_recall as pooled_precision_recall
+from .recall import PrecisionRecall as PrecisionRecall
+
+# chapter 02: learn to aggregate
+from .netvlad import NetVLAD as NetVLAD
+from .netvlad import alpha_from_gaps as alpha_from_gaps
+from .netvlad import assignment_gaps as assignment_gaps
+from .ranking_loss import WeaklySupervisedRankingLoss as WeaklySupervisedRankingLoss
+from .ranking_loss import RankingTerms as RankingTerms
+from .mining import TupleMiner as TupleMiner
+from .mining import MinedTuple as MinedTuple
+from .place_network import PlaceNetwork as PlaceNetwork
+from .place_network import MaxPooling as MaxPooling
+from .place_network import train_place_network as train_place_network
+from .place_network import PlaceTraining as PlaceTraining
+from .attribution import attribute_similarity as attribute_similarity
+from .attribution import SimilarityAttribution as SimilarityAttribution
