@@ -3,7 +3,7 @@
 ``show(key)`` draws a recorded claim in a chapter; ``make evidence`` runs the ledger again.
 """
 
-from course_utils.evidence import claims as _claims  # registers the claims
+from course_utils.evidence import claims
 from course_utils.evidence.ledger import CLAIMS, Claim, Record, claim, record, recorded, register, run, show
 
-__all__ = ["CLAIMS", "Claim", "Record", "claim", "record", "recorded", "register", "run", "show"]
+__all__ = ["CLAIMS", "Claim", "Record", "claim", "claims", "record", "recorded", "register", "run", "show"]

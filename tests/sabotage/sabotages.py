@@ -1,0 +1,102 @@
+"""The slips that ``make sabotage`` tries; a chapter that adds a method adds the slips that its method invites.
+
+``right`` must stand exactly once in ``file`` (a test checks it at every run, so the list cannot rot).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """One line of the package, replaced by a line that looks nearly as good.
+
+    Attributes
+    ----------
+    name : str
+        What is broken.
+    file : str
+        Path from the project's root.
+    right, wrong : str
+        The text that is replaced, and its replacement.
+    tests : tuple of str
+        The unit tests that ought to notice.
+    chapter : str
+        The chapter whose strict nbval run ought to notice.
+    """
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+    chapter: str
+
+
+SABOTAGES = (
+    Sabotage(
+        name="intra-normalisation-over-the-wrong-axis",
+        file="course_utils/retrieval/vlad.py",
+        right="blocks = blocks / np.maximum(np.linalg.norm(blocks, axis=2, keepdims=True), TINY)",
+        wrong="blocks = blocks / np.maximum(np.linalg.norm(blocks, axis=1, keepdims=True), TINY)",
+        tests=("tests/retrieval/test_retrieval_vlad.py",),
+        chapter="01_vlad",
+    ),
+    Sabotage(
+        name="netvlad-intra-normalisation-wrong-axis",
+        file="course_utils/retrieval/netvlad.py",
+        right="blocks = F.normalize(self.residual_sums(features, mask), dim=2, eps=EPS)",
+        wrong="blocks = F.normalize(self.residual_sums(features, mask), dim=1, eps=EPS)",
+        tests=("tests/retrieval/test_retrieval_netvlad.py",),
+        chapter="02_netvlad",
+    ),
+    Sabotage(
+        name="alpha-rule-without-the-logarithm",
+        file="course_utils/retrieval/netvlad.py",
+        right="return -math.log(SECOND_TO_FIRST) / mean_gap",
+        wrong="return (1 - SECOND_TO_FIRST) / mean_gap",
+        tests=("tests/retrieval/test_retrieval_netvlad.py",),
+        chapter="02_netvlad",
+    ),
+    Sabotage(
+        name="un-squared-distance-in-the-loss",
+        file="course_utils/retrieval/ranking_loss.py",
+        right="return (others.to(wide) - query.to(wide)).square().sum(1)",
+        wrong="return (others.to(wide) - query.to(wide)).square().sum(1).sqrt()",
+        tests=("tests/retrieval/test_retrieval_ranking_loss.py",),
+        chapter="02_netvlad",
+    ),
+    Sabotage(
+        name="mean-positive-instead-of-the-best",
+        file="course_utils/retrieval/ranking_loss.py",
+        right="violation = to_positives[best] + self.margin - to_negatives",
+        wrong="violation = to_positives.mean() + self.margin - to_negatives",
+        tests=("tests/retrieval/test_retrieval_ranking_loss.py",),
+        chapter="02_netvlad",
+    ),
+    Sabotage(
+        name="recall-off-by-one",
+        file="course_utils/retrieval/recall.py",
+        right="(first_hit > 0) & (first_hit <= value)",
+        wrong="(first_hit > 0) & (first_hit < value)",
+        tests=("tests/retrieval/test_retrieval_recall.py",),
+        chapter="01_vlad",
+    ),
+    Sabotage(
+        name="evaluation-radius-in-feet",
+        file="course_utils/retrieval/recall.py",
+        right="result.append(index[(distance <= radius) & (distance > beyond)])",
+        wrong="result.append(index[(distance <= radius * 0.3048) & (distance > beyond)])",
+        tests=("tests/retrieval/test_retrieval_recall.py",),
+        chapter="01_vlad",
+    ),
+    Sabotage(
+        name="positive-radius-in-feet",
+        file="course_utils/retrieval/mining.py",
+        right="positives_within(query_positions, database_positions, self.positive_radius, beyond)",
+        wrong="positives_within(query_positions, database_positions, self.positive_radius * 0.3048, beyond)",
+        tests=("tests/retrieval/test_retrieval_mining.py",),
+        chapter="02_netvlad",
+    ),
+)
