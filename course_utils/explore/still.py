@@ -223,7 +223,7 @@ def still_picture(rows: Sequence[Sequence[Scene]], kind: str = "png", quality: i
     checked_choice(kind, "kind", ("png", "jpeg"))
     width = max(sum(scene.width for scene in row) + GAP * (len(row) - 1) for row in rows) + 2 * GAP
     height = sum(max(scene.height for scene in row) for row in rows) + GAP * (len(rows) + 1)
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="none")  # every scene brings its place
     FigureCanvasAgg(figure)
     y = float(GAP)
     for row in rows:
