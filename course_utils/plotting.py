@@ -86,7 +86,7 @@ def new_figure(
     return figure, axes
 
 
-def encode(figure: Figure, kind: str = "png", quality: int = 88) -> bytes:
+def encode(figure: Figure, kind: str = "png", quality: int = 80) -> bytes:
     """Return the figure as PNG or JPEG bytes that are the same at every run (no version, no date inside)."""
     checked_choice(kind, "kind", ("png", "jpeg"))
     buffer = io.BytesIO()

@@ -42,7 +42,7 @@ def judge_00_1(answer: Any) -> Verdict:
         }
         trap = recognised_trap(found, traps)
         if trap is not None:
-            return not_yet(f"This is {trap}.", hint=3)
+            return not_yet(f"This is {trap}.", hint=2)
         row = int(np.flatnonzero(found != expected)[0])
         return not_yet(
             f"{where.capitalize()}: query {row} is most similar ({similarity[row].max():.2f}) to database vector "
