@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.explore.city_navigator import City
+from course_utils.explore.city import City
 from course_utils.retrieval.attribution import attribute_similarity
 
 SIZE = (24, 32)

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from course_utils.explore.assignment_laboratory import LIMIT, PRESETS, AssignmentLaboratory, AssignmentState
-from course_utils.explore.city_navigator import CityNavigator, CityState
+from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
+from course_utils.explore.assignment_laboratory import AssignmentLaboratory
+from course_utils.explore.city import CityState
+from course_utils.explore.city_navigator import CityNavigator
 
 VIEW_KEY = "application/vnd.jupyter.widget-view+json"
 
@@ -171,7 +173,7 @@ def test_every_mark_moves_by_event_and_changes_the_picture(explorer: Any) -> Non
         for mark in list(canvas.scene["marks"]):
             explorer.state = explorer.initial_state()
             before = _snapshot(explorer)
-            left, right, bottom, top = canvas.scene["box"]
+            left, _, bottom, _ = canvas.scene["box"]
             x, y = mark["x"] + 0.07 * (left - mark["x"]), mark["y"] + 0.07 * (bottom - mark["y"])
             counter += 1
             event = {"kind": "move", "name": mark["name"], "x": x, "y": y}
