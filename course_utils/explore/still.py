@@ -6,7 +6,6 @@ picture and the live view cannot drift apart. Its ground is white in both themes
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +19,8 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Circle as CirclePatch
 from matplotlib.patches import Rectangle
 
-from course_utils.checks import checked_choice
 from course_utils.explore.scene import ROLES, Circle, Mark, Picture, Points, Polygons, Scene, Segments, Text
+from course_utils.plotting import encode
 
 DPI = 100
 GAP = 12  # pixels between views
@@ -209,7 +208,7 @@ def draw_scene(ax: Axes, scene: Scene) -> Axes:
     return ax
 
 
-def still_picture(rows: Sequence[Sequence[Scene]], kind: str = "png", quality: int = 88) -> bytes:
+def still_picture(rows: Sequence[Sequence[Scene]], kind: str = "png") -> bytes:
     """Return rows of scenes, side by side as in the notebook, as a PNG or JPEG.
 
     Parameters
@@ -217,10 +216,7 @@ def still_picture(rows: Sequence[Sequence[Scene]], kind: str = "png", quality: i
     rows : sequence of sequences of Scene
     kind : {"png", "jpeg"}
         JPEG for views made of photographs.
-    quality : int, default 88
-        Of a JPEG.
     """
-    checked_choice(kind, "kind", ("png", "jpeg"))
     width = max(sum(scene.width for scene in row) + GAP * (len(row) - 1) for row in rows) + 2 * GAP
     height = sum(max(scene.height for scene in row) for row in rows) + GAP * (len(rows) + 1)
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="none")  # every scene brings its place
@@ -233,9 +229,4 @@ def still_picture(rows: Sequence[Sequence[Scene]], kind: str = "png", quality: i
             draw_scene(figure.add_axes(place), scene)
             x += scene.width + GAP
         y += max(scene.height for scene in row) + GAP
-    buffer = io.BytesIO()
-    if kind == "png":
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    else:
-        figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": quality})
-    return buffer.getvalue()
+    return encode(figure, kind, tight=False)

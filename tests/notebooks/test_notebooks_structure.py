@@ -42,7 +42,7 @@ def sentences_outside_code(source: str) -> list[str]:
     """Lines of plain prose: no tables, no fenced code, no formulas, no headings, no lists of links."""
     prose = re.sub(r"```.*?```", "", source, flags=re.S)
     prose = re.sub(r"\$\$.*?\$\$", "", prose, flags=re.S)
-    return [line.strip() for line in prose.splitlines() if line.strip() and not line.lstrip().startswith(("|", "#", "<", "-", "*", ">", "!"))]
+    return [line.strip() for line in prose.splitlines() if line.strip() and not re.match(r"\s*([|#<>*!-]|\d+\.)", line)]
 
 
 def test_a_chapter_exists():
