@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -245,7 +246,7 @@ def draw_seeds(ax: Axes, values: Mapping[str, Sequence[float]], ylabel: str, pai
         colour = LINE_COLOURS[column % len(LINE_COLOURS)]
         ax.scatter(np.full(row.size, column), row, color=colour, marker=MARKERS[column % len(MARKERS)], zorder=3)
         ax.hlines(row.mean(), column - 0.28, column + 0.28, color=colour, linewidth=3, zorder=2)
-    ax.set_xticks(np.arange(len(names)), names)
+    ax.set_xticks(np.arange(len(names)), [textwrap.fill(name, 12) for name in names])
     ax.set_xlim(-0.6, len(names) - 0.4)
     ax.set_ylabel(ylabel)
     ax.grid(axis="y")

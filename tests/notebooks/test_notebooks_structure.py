@@ -42,6 +42,7 @@ def sentences_outside_code(source: str) -> list[str]:
     """Lines of plain prose: no tables, no fenced code, no formulas, no headings, no lists of links."""
     prose = re.sub(r"```.*?```", "", source, flags=re.S)
     prose = re.sub(r"\$\$.*?\$\$", "", prose, flags=re.S)
+    prose = re.sub(r"\$[^$\n]+\$", "x", prose)  # a formula counts as one word
     return [line.strip() for line in prose.splitlines() if line.strip() and not re.match(r"\s*([|#<>*!-]|\d+\.)", line)]
 
 
