@@ -314,6 +314,8 @@ class Explorer(widgets.VBox):
             self._state, self.result = good
             self._wanted = self._state
             self._show_values()
+            for canvas in self.canvases.values():
+                canvas.answer = canvas.received  # nobody waits for an answer that will not come
             text = f"This step did not work ({type(problem).__name__}: {problem}). Press Reset, or try another move."
             self._error.value = f'<p role="alert">{html.escape(text)}</p>'
             return None
