@@ -102,8 +102,8 @@ CHAPTERS: tuple[Chapter, ...] = (
     ),
     Chapter(
         "01_vlad",
-        "VLAD: one vector for a whole image",
-        "VLAD: 이미지 전체를 하나의 벡터로",
+        "VLAD: one vector for a place",
+        "VLAD: 장소를 나타내는 하나의 벡터",
         "How do a thousand local descriptors become one vector that finds a place again?",
         49,
         names=_names("retrieval", "VLAD", "PCAWhitening", "Index", "recall_at_n"),
