@@ -1,9 +1,9 @@
 """The claim ledger: what the papers say, run here with seeds, recorded and judged.
 
-``show(key)`` draws a recorded claim in a chapter; ``make evidence`` runs the ledger again.
+``show(key)`` draws a recorded claim in a chapter; ``make evidence`` runs the ledger again. The claims stand in
+``evidence.claims``, their experiments in one module per chapter.
 """
 
-from course_utils.evidence import claims
-from course_utils.evidence.ledger import CLAIMS, Claim, Record, claim, record, recorded, register, run, show
+import lazy_loader
 
-__all__ = ["CLAIMS", "Claim", "Record", "claim", "claims", "record", "recorded", "register", "run", "show"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,9 @@ A chapter that brings a method adds its claims here. The smallest effect is writ
 from __future__ import annotations
 
 from course_utils.evidence import netvlad_claims, vlad_claims
-from course_utils.evidence.ledger import Claim, register
+from course_utils.evidence.ledger import CLAIMS, Claim, register
+
+__all__ = ["CLAIMS"]
 
 STREETS = "Here: generated towns, one district to learn from and another to search in, one town per seed."
 

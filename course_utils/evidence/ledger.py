@@ -18,7 +18,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from course_utils import plotting
@@ -96,6 +96,7 @@ def register(claim: Claim) -> Claim:
 
 def claim(key: str) -> Claim:
     """Return a claim by its key; a ``ValueError`` lists the keys."""
+    import_module("course_utils.evidence.claims")  # registers the course's claims, once
     if key not in CLAIMS:
         raise ValueError(message("key", "one of " + ", ".join(sorted(CLAIMS)), repr(key)))
     return CLAIMS[key]
