@@ -165,7 +165,7 @@ def fit(
     >>> data = [(torch.ones(4, 1), 3 * torch.ones(4, 1))] * 50
     >>> adam = torch.optim.SGD(model.parameters(), lr=0.2)
     >>> result = fit(model, data, lambda m, b: (m(b[0]) - b[1]).square().mean(), adam, n_epochs=1)
-    >>> round(float(model.weight), 3), result.stopped
+    >>> round(model.weight.item(), 3), result.stopped
     (3.0, 'finished')
     """
     n_epochs = None if n_epochs is None else checked_int(n_epochs, "n_epochs", low=1)
