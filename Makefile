@@ -47,7 +47,7 @@ setup: $(READY)
 
 lab: $(READY)
 	@echo 'JupyterLab starts on 127.0.0.1; stop it with Ctrl-C.'
-	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.news_url=None \
+	@$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir='$(CURDIR)' --LabApp.news_url=None \
 		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate --LabApp.extension_manager=readonly \
 		$$(test "$$(id -u)" != 0 || echo --allow-root) $(LAB_OPTIONS) notebooks/00_start_here.ipynb
 
