@@ -120,7 +120,7 @@ def gallery_figure(
     chosen : sequence of int
         Up to six words; their colours are those of ``word_map_figure``.
     """
-    columns, centers = 12, features.centers.numpy()
+    columns, centers = 10, features.centers.numpy()
     half = int(features.sizes[0]) // 2
     rows = []
     for word in chosen:
@@ -130,7 +130,7 @@ def gallery_figure(
         patches = [np.moveaxis(images[b][:, y : y + 2 * half, x : x + 2 * half].numpy(), 0, -1) for b, x, y in corners]
         rows.append(np.concatenate([np.pad(p, ((1, 1), (1, 1), (0, 0)), constant_values=255) for p in patches], axis=1))
     side = 2 * half + 2
-    figure, ax = plotting.new_figure(size=(9.0, 0.75 * len(chosen) + 0.1))
+    figure, ax = plotting.new_figure(size=(7.6, 0.7 * len(chosen) + 0.1))
     ax.imshow(np.concatenate(rows), interpolation="nearest")
     for i, word in enumerate(chosen):
         ax.plot(
@@ -160,19 +160,30 @@ def word_map_figure(images: Any, features: LocalFeatures, words: np.ndarray, cho
     return figure
 
 
-def draw_residuals(ax: Axes, x: np.ndarray, centers: np.ndarray, sums: np.ndarray, title: str) -> Axes:
-    """Draw points (N, 2) in the plane, their centres (K, 2), thin residuals and the thick sums (K, 2)."""
+def draw_residuals(
+    ax: Axes,
+    x: np.ndarray,
+    centers: np.ndarray,
+    sums: np.ndarray,
+    title: str,
+    limits: tuple[float, float, float, float] = (-2.2, 6.8, -2.7, 4.0),
+) -> Axes:
+    """Draw points (N, 2) in the plane, their centres (K, 2), thin residuals and the thick sums (K, 2).
+
+    ``limits`` are (left, right, bottom, top), the same for all panels that are compared.
+    """
     assigned = ((x[:, None] - centers) ** 2).sum(-1).argmin(1)
     for k, centre in enumerate(centers):
         colour = plotting.LINE_COLOURS[k]
         for point in x[assigned == k]:
-            ax.annotate("", point, centre, arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 1.2, "linestyle": "--"})
+            ax.plot(*np.stack([centre, point]).T, color=colour, linewidth=1.2, linestyle="--")
         ax.plot(*x[assigned == k].T, marker="o", linestyle="", color=colour, markersize=8)
+        tip = centre + sums[k]
+        ax.annotate("", tip, centre, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 3.5, "mutation_scale": 18})
         ax.plot(*centre, marker="X", color="black", markersize=11)
-        ax.annotate("", centre + sums[k], centre, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 3})
-        ax.text(*(centre + [0.15, -0.55]), f"word {k}: {int((assigned == k).sum())} points", fontsize=11)
+        ax.text(centre[0], limits[2] + 0.4, f"word {k}: {int((assigned == k).sum())} points", fontsize=11, ha="center")
     ax.set_title(title)
-    ax.set(aspect="equal", xlabel="component 0", ylabel="component 1")
+    ax.set(aspect="equal", xlim=limits[:2], ylim=limits[2:])
     return ax
 
 
@@ -267,10 +278,10 @@ def draw_spectrum(ax: Axes, expected: np.ndarray, found: np.ndarray) -> Axes:
     """Draw the variance along each principal direction: in the training vectors and in new ones, (d,) each."""
     ax.semilogy(expected, color=plotting.BLUE)
     ax.semilogy(found, color=plotting.VERMILION, linestyle="--")
-    last = len(expected) - 1
-    ax.annotate("new images", (last, found[-1]), xytext=(0, 10), textcoords="offset points", ha="right", color=plotting.VERMILION)
+    place = int(0.72 * len(expected))
+    ax.annotate("new images", (place, found[place]), xytext=(8, 12), textcoords="offset points", color=plotting.VERMILION)
     ax.annotate(
-        "training images", (last, expected[-1]), xytext=(-16, 2), textcoords="offset points", ha="right", color=plotting.BLUE
+        "training images", (place, expected[place]), xytext=(-8, -18), textcoords="offset points", ha="right", color=plotting.BLUE
     )
     ax.set(xlabel="principal direction", ylabel="variance (log scale)")
     ax.grid(axis="y")
@@ -280,7 +291,7 @@ def draw_spectrum(ax: Axes, expected: np.ndarray, found: np.ndarray) -> Axes:
 def draw_bars(ax: Axes, values: Mapping[str, float], xlabel: str) -> Axes:
     """Draw named values as horizontal bars with their number at the end, first on top."""
     names = list(values)
-    ax.barh(names, list(values.values()), color=[plotting.LINE_COLOURS[i % 4] for i in range(len(names))], height=0.62)
+    ax.barh(names, list(values.values()), color=plotting.BLUE, height=0.62)
     for i, value in enumerate(values.values()):
         ax.text(value, i, f" {value:.2f}", va="center")
     ax.invert_yaxis()
@@ -296,7 +307,10 @@ def draw_trade_off(ax: Axes, share: Sequence[float], curves: Mapping[str, Sequen
         ax.annotate(
             name, (100 * share[-1], 100 * found[-1]), xytext=(-4, -18), textcoords="offset points", color=colour, ha="right"
         )
-    ax.set(xscale="log", xlabel="share of the database that is looked at, %", ylabel="true neighbours found, %", ylim=(0, 105))
+    ax.set(xscale="log", xlabel="share of the database that is looked at, %", ylabel="true neighbours found, %", ylim=(0, 109))
+    ticks = [100 * value for value in share]
+    ax.set_xticks(ticks, [f"{tick:.2g}" if tick < 10 else f"{tick:.0f}" for tick in ticks])
+    ax.minorticks_off()
     ax.grid()
     return ax
 
@@ -339,7 +353,7 @@ def photograph_crops(size: tuple[int, int] = (96, 128), step: float = 0.6, most:
             for x in range(0, photo.shape[2] - width + 1, round(step * width))
         ][:most]
         images += [photo[:, y : y + height, x : x + width] for y, x in corners]
-        paths += [Path(f"{name} {i + 1}.jpg") for i in range(len(corners))]
+        paths += [Path(f"{name.replace('motorcycle', 'motor').replace('_right', ' R')} {i + 1}.jpg") for i in range(len(corners))]
     return PictureCrops(torch.stack(images), paths, [])
 
 
@@ -365,8 +379,8 @@ def search_figure(pictures: Any, chosen: Sequence[int], indices: np.ndarray, sim
             ),
         ]
         titles += [
-            pictures.paths[query].stem,
-            *("" if i is None else f"{pictures.paths[i].stem}: {s:.2f}" for i, s in found + blank),
+            pictures.paths[query].stem[:18],
+            *("" if i is None else f"{pictures.paths[i].stem[:14]}: {s:.2f}" for i, s in found + blank),
         ]
         frames += [plotting.BLUE, *([None] * (columns - 1))]
     return plotting.image_grid(images, titles, n_columns=columns, frames=frames)
