@@ -251,3 +251,12 @@ def draw_seeds(ax: Axes, values: Mapping[str, Sequence[float]], ylabel: str, pai
     ax.set_ylabel(ylabel)
     ax.grid(axis="y")
     return ax
+
+
+def draw_bars(ax: Axes, values: Mapping[str, float], xlabel: str) -> Axes:
+    """Draw named values as horizontal bars with their number at the end, first on top, from zero."""
+    names = list(values)[::-1]
+    bars = ax.barh(names, [values[name] for name in names], color=BLUE, height=0.62)
+    ax.bar_label(bars, fmt="{:.2f}", padding=4)
+    ax.set(xlabel=xlabel, xlim=(0, 1.15 * max(max(values.values()), 1e-9)))
+    return ax

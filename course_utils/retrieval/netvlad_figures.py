@@ -66,7 +66,7 @@ def draw_ratios(ax: Axes, ratios: np.ndarray, marks: Mapping[str, float]) -> Axe
     low, high = int(np.floor(logs.min())), int(np.ceil(logs.max()))
     ticks = range(low, high + 1, max(1, (high - low) // 6))
     ax.set_xticks(list(ticks), [f"$10^{{{t}}}$" for t in ticks])
-    ax.set(xlabel="first soft weight / second soft weight", ylabel="descriptors")
+    ax.set(xlabel="first soft weight / second soft weight", ylabel="descriptors", title="Two means of the same ratios")
     return ax
 
 
@@ -126,7 +126,7 @@ def draw_pulls(
             label = name if len(points) == 1 else f"{name} {i + 1}"
             side = 1 if point[0] >= 0 else -1
             ax.annotate(label, 1.12 * point, ha="left" if side > 0 else "right", va="center", color=colour)
-    ax.set(xlim=(-1.9, 1.9), ylim=(-1.2, 1.25), aspect="equal")
+    ax.set(xlim=(-1.9, 1.9), ylim=(-1.2, 1.25), aspect="equal", title="Who is pulled, who is pushed")
     ax.set_axis_off()
     return ax
 
@@ -166,6 +166,17 @@ def attribution_figure(pairs: Mapping[str, tuple[Any, Any, SimilarityAttribution
     return figure
 
 
+def mean_maps_figure(maps: Mapping[str, np.ndarray]) -> Figure:
+    """Return a figure: one panel per named map (rows, columns) of mean contributions, on one symmetric scale."""
+    limit = 1000 * max(np.abs(m).max() for m in maps.values())
+    figure, axes = plotting.new_figure(1, len(maps), size=(7, 2.5), squeeze=False)
+    for ax, (name, values) in zip(axes[0], maps.items()):
+        shown = ax.imshow(1000 * values, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        ax.set(title=name, xticks=[], yticks=[])
+    figure.colorbar(shown, ax=axes[0], label="contribution x 1000")
+    return figure
+
+
 def draw_contributions(ax: Axes, image: Any, values: np.ndarray, grid: tuple[int, int], limit: float) -> Any:
     """Draw contributions (N,) over the grey image, the stronger the more opaque; return the colour scale."""
     from matplotlib.cm import ScalarMappable
@@ -187,13 +198,4 @@ def draw_curve(ax: Axes, steps: Sequence[float], values: Sequence[float], xlabel
     ax.plot(steps, values, color=colour, marker="o" if len(values) < 30 else None)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(axis="y")
-    return ax
-
-
-def draw_bars(ax: Axes, values: Mapping[str, float], ylabel: str) -> Axes:
-    """Draw one labelled bar per entry, in the given order; the lower end is zero."""
-    names = list(values)
-    bars = ax.barh(names[::-1], [values[n] for n in names[::-1]], color=plotting.SKY, edgecolor=plotting.BLUE)
-    ax.bar_label(bars, fmt="{:.2f}", padding=4)
-    ax.set(xlabel=ylabel, xlim=(0, 1.15 * max(max(values.values()), 1e-9)))
     return ax

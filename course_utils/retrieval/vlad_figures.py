@@ -193,7 +193,12 @@ def draw_burst(ax: Axes, repeats: Sequence[int], similarity: Mapping[str, Sequen
         colour = plotting.LINE_COLOURS[i % 4]
         ax.plot(repeats, values, marker=plotting.MARKERS[i], color=colour)
         ax.annotate(name, (repeats[-1], values[-1]), xytext=(8, 0), textcoords="offset points", color=colour, va="center")
-    ax.set(xscale="log", xlabel="times that the descriptors of one word are repeated", ylabel="similarity to the image before")
+    ax.set(
+        xscale="log",
+        xlabel="times that the descriptors of one word are repeated",
+        ylabel="similarity to the image before",
+        title="One word repeated",
+    )
     ax.set_xticks(list(repeats), [str(r) for r in repeats])
     ax.minorticks_off()
     ax.grid(axis="y")
@@ -283,19 +288,8 @@ def draw_spectrum(ax: Axes, expected: np.ndarray, found: np.ndarray) -> Axes:
     ax.annotate(
         "training images", (place, expected[place]), xytext=(-8, -18), textcoords="offset points", ha="right", color=plotting.BLUE
     )
-    ax.set(xlabel="principal direction", ylabel="variance (log scale)")
+    ax.set(xlabel="principal direction", ylabel="variance (log scale)", title="Promised and found")
     ax.grid(axis="y")
-    return ax
-
-
-def draw_bars(ax: Axes, values: Mapping[str, float], xlabel: str) -> Axes:
-    """Draw named values as horizontal bars with their number at the end, first on top."""
-    names = list(values)
-    ax.barh(names, list(values.values()), color=plotting.BLUE, height=0.62)
-    for i, value in enumerate(values.values()):
-        ax.text(value, i, f" {value:.2f}", va="center")
-    ax.invert_yaxis()
-    ax.set(xlabel=xlabel, xlim=(0, 1.15 * max(values.values())))
     return ax
 
 
@@ -307,7 +301,13 @@ def draw_trade_off(ax: Axes, share: Sequence[float], curves: Mapping[str, Sequen
         ax.annotate(
             name, (100 * share[-1], 100 * found[-1]), xytext=(-4, -18), textcoords="offset points", color=colour, ha="right"
         )
-    ax.set(xscale="log", xlabel="share of the database that is looked at, %", ylabel="true neighbours found, %", ylim=(0, 109))
+    ax.set(
+        xscale="log",
+        xlabel="share of the database that is looked at, %",
+        ylabel="true neighbours found, %",
+        ylim=(0, 109),
+        title="Work against answers",
+    )
     ticks = [100 * value for value in share]
     ax.set_xticks(ticks, [f"{tick:.2g}" if tick < 10 else f"{tick:.0f}" for tick in ticks])
     ax.minorticks_off()

@@ -78,8 +78,8 @@ def test_blocks_bars_spectrum_and_trade_off_draw_their_numbers():
     _, axes = plotting.new_figure(1, 4)
     vlad_figures.draw_block_lengths(axes[0], np.array([1.0, 2.0]), "plain")
     np.testing.assert_allclose([bar.get_height() for bar in axes[0].patches], [80, 20])
-    vlad_figures.draw_bars(axes[1], {"a": 0.5, "b": 0.25}, "Recall@1")
-    assert [t.get_text().strip() for t in axes[1].texts] == ["0.50", "0.25"]
+    plotting.draw_bars(axes[1], {"a": 0.5, "b": 0.25}, "Recall@1")
+    assert [t.get_text().strip() for t in axes[1].texts] == ["0.25", "0.50"]
     vlad_figures.draw_spectrum(axes[2], np.array([1.0, 0.1]), np.array([1.0, 0.5]))
     np.testing.assert_allclose(axes[2].lines[1].get_ydata(), [1.0, 0.5])
     vlad_figures.draw_trade_off(axes[3], [0.1, 1.0], {"full": [0.5, 1.0]})
