@@ -23,9 +23,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from course_utils import data
+from course_utils import data, retrieval
 from course_utils.checks import checked_int
-from course_utils.retrieval import VLAD, MaxPooling, NetVLAD, PlaceNetwork, positives_within, recall_at_n, train_place_network
 from course_utils.training import OrientedBackbone
 
 N_CLUSTERS = 32
@@ -64,7 +63,7 @@ def weak_supervision(seed: int, steps: int = STEPS, n: int = 1, methods: tuple[s
         if pooling == "NetVLAD" and "hard VLAD" in methods:
             figures["hard VLAD"] = place_recall(hard_vlad_of(network), *test, n=n)
         if f"{pooling} trained" in methods:
-            train_place_network(
+            retrieval.train_place_network(
                 network,
                 sides["train_database"],
                 sides["train_queries"],
@@ -77,18 +76,20 @@ def weak_supervision(seed: int, steps: int = STEPS, n: int = 1, methods: tuple[s
     return {method: figures[method] for method in METHODS if method in methods}
 
 
-def place_network(pooling: str, images: torch.Tensor, seed: int) -> PlaceNetwork:
+def place_network(pooling: str, images: torch.Tensor, seed: int) -> retrieval.PlaceNetwork:
     """Return an untrained network with ``"NetVLAD"`` (clusters from ``images``) or ``"max pooling"`` on one backbone."""
     generator = torch.Generator().manual_seed(seed)
     backbone = OrientedBackbone(DIM, generator=generator)
     if pooling == "max pooling":
-        return PlaceNetwork(backbone, MaxPooling())
-    return PlaceNetwork(backbone, NetVLAD(DIM, N_CLUSTERS, generator=generator)).init_from(images, random_state=seed)
+        return retrieval.PlaceNetwork(backbone, retrieval.MaxPooling())
+    return retrieval.PlaceNetwork(backbone, retrieval.NetVLAD(DIM, N_CLUSTERS, generator=generator)).init_from(
+        images, random_state=seed
+    )
 
 
-def hard_vlad_of(network: PlaceNetwork) -> Any:
+def hard_vlad_of(network: retrieval.PlaceNetwork) -> Any:
     """Return a function images -> (B, K*D) that aggregates the network's features around its centres with hard VLAD."""
-    vlad = VLAD.from_centers(network.netvlad.centers.detach().numpy(), normalization="intra")
+    vlad = retrieval.VLAD.from_centers(network.netvlad.centers.detach().numpy(), normalization="intra")
 
     def describe(images: torch.Tensor) -> np.ndarray:
         with torch.no_grad():
@@ -102,4 +103,6 @@ def place_recall(describe: Any, database: Any, queries: Any, n: int = 1, radius:
     """Return Recall@``n`` within ``radius`` metres for ``describe``: images -> unit vectors."""
     similarity = describe(queries.images) @ describe(database.images).T  # (Q, M)
     ranked = np.argsort(-similarity, axis=1, kind="stable")[:, :n]
-    return recall_at_n(ranked, positives_within(queries.positions, database.positions, radius), n=(n,)).recall[n]
+    return retrieval.recall_at_n(
+        ranked, retrieval.positives_within(queries.positions, database.positions, radius), n=(n,)
+    ).recall[n]
