@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module, metadata
 from pathlib import Path
+from statistics import fmean  # exact, so equal on every version of Python; sum() is not
 
 from course_utils import plotting
 from course_utils.checks import checked_int, message
@@ -178,7 +179,7 @@ def show(key: str) -> None:
     figure, ax = plotting.new_figure(size=(8, 3.4))
     plotting.draw_seeds(ax, found.figures, this.unit)
     ax.set_title(f"Recorded runs: {this.unit}, {len(found.seeds)} seeds")
-    means = ", ".join(f"{name} {sum(v) / len(v):.2f}" for name, v in found.figures.items())
+    means = ", ".join(f"{name} {fmean(v):.2f}" for name, v in found.figures.items())
     plotting.show(figure, f"Recorded runs on {len(found.seeds)} seeds, mean {this.unit}: {means}.")
     lines = [f"- **{a}** against **{b}**: {c.sentence('points', scale=100)}." for (a, b), c in comparisons.items()]
     plotting.say(
@@ -187,7 +188,7 @@ def show(key: str) -> None:
         + f"\n\nVerdict: **{overall([c.verdict for c in comparisons.values()])}**"
         f" (a mean difference of at least {100 * this.smallest_effect:.0f} in a hundred queries counts). {this.scale}\n\n"
         f"Recorded on {found.recorded} with `make evidence CLAIMS={key} SEEDS={len(found.seeds)}`,"
-        f" about {sum(found.seconds_per_seed) / len(found.seeds):.0f} s a seed."
+        f" about {fmean(found.seconds_per_seed):.0f} s a seed."
     )
 
 
