@@ -669,7 +669,7 @@ class Board {
     this.canvas.style.cursor = "default";
     if (this.canvas.hasPointerCapture(event.pointerId)) this.canvas.releasePointerCapture(event.pointerId);
     if (drag.moved) this.tell({ kind: "release", name: drag.name || "brush" });
-    else if (drag.kind === "field") this.tell({ kind: "press", name: drag.name });
+    else if (drag.kind === "field" || drag.kind === "mark") this.tell({ kind: "press", name: drag.name });
     else if (drag.kind === "ground" && this.scene.can_tap) this.tell({ kind: "tap", name: "", x: drag.start[0], y: drag.start[1] });
     this.draw();
   }
