@@ -6,20 +6,26 @@
 ``standardize``              images with zero mean and unit deviation
 ``fit``                      the training loop: seed, early stop, interrupt, resume
 ``paired_comparison``        is A better than B, seed by seed?
+``multistage_backward``      the exact gradient of a batch larger than memory
+``multistage_descriptors``   the same for use inside ``fit``
 ===========================  ==========================================================
 """
 
 from course_utils.training.backbones import OrientedBackbone, SmallCNN, drawing_from, standardize
 from course_utils.training.comparison import PairedComparison, paired_comparison
 from course_utils.training.fit import FitResult, fit
+from course_utils.training.multistage import MultistageResult, multistage_backward, multistage_descriptors
 
 __all__ = [
     "FitResult",
+    "MultistageResult",
     "OrientedBackbone",
     "PairedComparison",
     "SmallCNN",
     "drawing_from",
     "fit",
+    "multistage_backward",
+    "multistage_descriptors",
     "paired_comparison",
     "standardize",
 ]
