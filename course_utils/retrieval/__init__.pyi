@@ -38,3 +38,28 @@ from .place_network import train_place_network as train_place_network
 from .place_network import PlaceTraining as PlaceTraining
 from .attribution import attribute_similarity as attribute_similarity
 from .attribution import SimilarityAttribution as SimilarityAttribution
+
+# chapter 05: judge a ranked list, and a set of boxes
+from .precision_recall import precision_recall_curve as precision_recall_curve
+from .precision_recall import PrecisionRecallCurve as PrecisionRecallCurve
+from .average_precision import average_precision as average_precision
+from .average_precision import mean_average_precision as mean_average_precision
+from .average_precision import MeanAveragePrecision as MeanAveragePrecision
+from .average_precision import CONVENTIONS as CONVENTIONS
+from .average_precision import chance_average_precision as chance_average_precision
+from .average_precision import mean_average_precision_at_r as mean_average_precision_at_r
+from .average_precision import r_precision as r_precision
+from .detection_metrics import detection_average_precision as detection_average_precision
+from .detection_matching import match_detections as match_detections
+from .detection_matching import DetectionMatches as DetectionMatches
+from .detection_metrics import detection_mean_average_precision as detection_mean_average_precision
+from .detection_metrics import DetectionMeanAveragePrecision as DetectionMeanAveragePrecision
+
+# chapter 06: average precision as the loss
+from .score_lists import score_lists as score_lists
+from .score_lists import ScoreLists as ScoreLists
+from .listwise_ap_loss import ListwiseAPLoss as ListwiseAPLoss
+from .ranking_losses import FastAPLoss as FastAPLoss
+from .ranking_losses import SmoothAPLoss as SmoothAPLoss
+from .ranking_losses import BlackboxAPLoss as BlackboxAPLoss
+from .ranking_losses import TripletListLoss as TripletListLoss
