@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.checks import checked_array, checked_choice, checked_float, checked_int, message
+from course_utils.retrieval.precision_recall import accepted_and_hits
 
 CROPS_PER_PANORAMA = 12  # Tokyo 24/7: one perspective view every 30 degrees
 
@@ -302,11 +303,8 @@ def pooled_precision_recall(similarities: Any, positives: Sequence[Any], soft: S
     scores, hits = similarities[used], relevant[used]
     if not hits.any():
         raise ValueError(message("positives", "at least one positive pair in total", "none"))
-    order = np.argsort(-scores, kind="stable")
-    scores, hits = scores[order], np.cumsum(hits[order])
-    last = np.append(np.diff(scores) != 0, True)  # equal similarities are accepted together
-    accepted = np.flatnonzero(last) + 1
-    return PrecisionRecall(hits[last] / accepted, hits[last] / hits[-1], scores[last], scores.size, int((~used).sum()))
+    thresholds, accepted, found = accepted_and_hits(scores, hits)  # equal similarities are accepted together
+    return PrecisionRecall(found / accepted, found / found[-1], thresholds, scores.size, int((~used).sum()))
 
 
 def _hits(ranked: np.ndarray, positives: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
