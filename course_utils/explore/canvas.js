@@ -11,6 +11,7 @@ const ROLES = {
 };
 const TARGET = 12; // px: a pointer target is at least 24 px wide
 const PATIENCE = 10000; // ms without an answer after which events are sent again
+const REST = 600; // ms without an arrow key after which a mark moved by keys counts as let go
 
 function floats(view) {
   return new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
@@ -619,6 +620,7 @@ class Board {
 
   down(event) {
     if (!this.ready || event.button > 0) return;
+    this.letGo();
     const [px, py] = this.pointer(event);
     const found = this.hit(px, py);
     this.drag = { ...found, px, py, start: this.data(px, py), box: this.brushBox(), moved: false };
@@ -683,6 +685,7 @@ class Board {
     if (event.key === "Escape") {
       this.canvas.blur();
     } else if (event.key === "Tab" && items.length > 0) {
+      this.letGo();
       const at = items.findIndex((item) => item.name === this.chosen);
       const next = at < 0 ? (event.shiftKey ? items.length - 1 : 0) : (at + (event.shiftKey ? -1 : 1) + items.length) % items.length;
       this.choose(items[next].name);
@@ -700,6 +703,7 @@ class Board {
       this.draw();
       event.preventDefault();
     } else if ((event.key === "Enter" || event.key === " ") && this.chosen !== null) {
+      this.letGo();
       this.tell({ kind: "press", name: this.chosen });
       event.preventDefault();
     }
@@ -717,6 +721,10 @@ class Board {
         const angle = Math.atan2(y - cy, x - cx) + ((dx ? -dx : dy) * size * Math.PI) / 180;
         this.place(mark, cx + mark.orbit * Math.cos(angle), cy + mark.orbit * Math.sin(angle));
       } else this.place(mark, x + dx * size, y + dy * down * size);
+      // Arrow keys have no moment of letting go: the hand rests, chooses another mark or leaves the canvas.
+      clearTimeout(this.resting);
+      this.held = mark.name;
+      this.resting = setTimeout(() => this.letGo(), REST);
     } else if (this.chosen === "brush") {
       const box = this.brushBox();
       const size = (large ? 0.25 : 0.05) * Math.abs(box[1] - box[0]);
@@ -730,6 +738,14 @@ class Board {
     this.draw();
   }
 
+  letGo() {
+    clearTimeout(this.resting);
+    if (!this.held) return;
+    const name = this.held;
+    this.held = null;
+    if (!this.closed) this.tell({ kind: "release", name });
+  }
+
   // ---- life --------------------------------------------------------------------------------------------------
   listen() {
     const signal = { signal: this.listening.signal };
@@ -741,7 +757,7 @@ class Board {
     on("pointerleave", () => this.drag || (this.ready && (this.hover(null), this.soon())));
     on("keydown", this.key);
     on("focus", () => this.soon());
-    on("blur", () => this.ready && (this.hover(null), this.soon()));
+    on("blur", () => this.ready && (this.letGo(), this.hover(null), this.soon()));
     this.changed = () => this.soon(true);
     for (const name of ["scene", "kept", "answer"]) this.model.on(`change:${name}`, this.changed);
     this.themes = new MutationObserver(() => this.draw());
@@ -759,6 +775,7 @@ class Board {
     this.sizes.disconnect();
     this.sights.disconnect();
     clearTimeout(this.waiting);
+    clearTimeout(this.resting);
     for (const name of ["scene", "kept", "answer"]) this.model.off(`change:${name}`, this.changed);
     this.closed = true;
     this.canvas.remove();

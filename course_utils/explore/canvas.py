@@ -6,7 +6,7 @@ kernel never has more than one message to work on. Each event is one of
 
 =========== ==========================================================================
 ``move``     a mark stands at ``x``, ``y`` now
-``release``  the pointer let go of a mark (or of the brush)
+``release``  the pointer let go of a mark (or of the brush), or the arrow keys came to rest
 ``press``    a field or mark was clicked, or chosen with Tab and pressed with Enter
 ``hover``    the pointer is over a field, or on none (name "")
 ``brush``    the selection rectangle is ``box`` now
