@@ -8,12 +8,14 @@
 ``paired_comparison``        is A better than B, seed by seed?
 ``multistage_backward``      the exact gradient of a batch larger than memory
 ``multistage_descriptors``   the same for use inside ``fit``
+``SavedForBackward``         bytes that autograd keeps for the backward pass
 ===========================  ==========================================================
 """
 
 from course_utils.training.backbones import OrientedBackbone, SmallCNN, drawing_from, standardize
 from course_utils.training.comparison import PairedComparison, paired_comparison
 from course_utils.training.fit import FitResult, fit
+from course_utils.training.memory import SavedForBackward
 from course_utils.training.multistage import MultistageResult, multistage_backward, multistage_descriptors
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "MultistageResult",
     "OrientedBackbone",
     "PairedComparison",
+    "SavedForBackward",
     "SmallCNN",
     "drawing_from",
     "fit",

@@ -54,18 +54,17 @@ Taught in ``06_listwise_ap_loss``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.modules.batchnorm import _BatchNorm  # the base of all batch norms, SyncBatchNorm included
 
 from course_utils import profile
-from course_utils.checks import checked_choice, checked_int, message
+from course_utils.checks import message
+from course_utils.training.two_passes import TwoPasses
 
 SHOW_AFTER = 2.0  # seconds until the progress bar appears
 
@@ -149,11 +148,16 @@ def multistage_backward(
     """
     if not callable(loss):
         raise TypeError(message("loss", "a function of the descriptors", type(loss).__name__))
-    passes = _TwoPasses(model, images, chunk_size, batch_norm)
+    passes = TwoPasses(model, images, chunk_size, batch_norm)
     if passes.image_graph:
         raise ValueError(
             message("images", "without a graph", "the result of a computation", "Detach it, or use `multistage_descriptors`.")
         )
+    if not passes.learning:
+        advice = (
+            "A network that is frozen needs no stages: compute its descriptors without gradient, then `loss(...).backward()`."
+        )
+        raise ValueError(message("model", "a network with a parameter that learns", "one with none", advice))
     n_chunks = len(passes.chunks)
     with profile.progress(total=2 * n_chunks, desc="multistage", unit="chunk", delay=SHOW_AFTER) as bar:
         # Stage 1: descriptors without graph.
@@ -165,9 +169,7 @@ def multistage_backward(
             value.backward()
         gradient = _checked_gradient(leaf.grad)
         # Stage 3: forward again, with graph, and backward from the chunk's part of the gradient.
-        for rows, output in passes.second():
-            output.backward(gradient[rows])
-            bar.update()
+        passes.second(lambda output, rows: output.backward(gradient[rows]), bar.update)
     return MultistageResult(value.detach().reshape(()), descriptors, n_chunks)
 
 
@@ -208,7 +210,7 @@ def multistage_descriptors(
     >>> torch.allclose(network.weight.grad, 10 * network.weight.detach().sum(1, keepdim=True).expand(2, 3))
     True
     """
-    passes = _TwoPasses(model, images, chunk_size, batch_norm)
+    passes = TwoPasses(model, images, chunk_size, batch_norm)
     return _Descriptors.apply(passes, *passes.learning)
 
 
@@ -216,7 +218,7 @@ class _Descriptors(torch.autograd.Function):
     """Stage 1 as a forward pass, stage 3 as its backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, passes: _TwoPasses, *learning: Tensor) -> Tensor:
+    def forward(ctx: Any, passes: TwoPasses, *learning: Tensor) -> Tensor:
         ctx.passes = passes
         return passes.first()
 
@@ -225,164 +227,15 @@ class _Descriptors(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         learning = ctx.passes.learning
         total: list[Tensor | None] = [None] * len(learning)
-        for rows, output in ctx.passes.second():
+
+        def add(output: Tensor, rows: slice) -> None:
             parts = torch.autograd.grad(output, learning, gradient[rows], allow_unused=True)
             for i, part in enumerate(parts):
                 if part is not None:
                     total[i] = part if total[i] is None else total[i] + part
+
+        ctx.passes.second(add)
         return None, *total
-
-
-class _TwoPasses:
-    """A network applied to the same chunks twice, under the same conditions.
-
-    Attributes
-    ----------
-    chunks : list of slice
-        Rows of ``images``.
-    learning : list of Tensor
-        What receives a gradient: parameters, and images that ask for one.
-    """
-
-    def __init__(self, model: nn.Module, images: Tensor | Sequence[Tensor], chunk_size: int, batch_norm: str):
-        if not isinstance(model, nn.Module):
-            raise TypeError(message("model", "a torch.nn.Module", type(model).__name__, "Wrap a function in a module."))
-        self.model, self.images = model, _checked_images(images)
-        chunk_size = checked_int(chunk_size, "chunk_size", low=1)
-        checked_choice(batch_norm, "batch_norm", ("refuse", "frozen"))
-        self.frozen = _layers_that_mix(model, batch_norm)
-        self.chunks = list(profile.batches(len(images), chunk_size))
-        pictures = [images] if isinstance(images, Tensor) else list(images)
-        self.learning = [t for t in (*model.parameters(), *pictures) if t.requires_grad]
-        self.image_graph = any(picture.requires_grad and not picture.is_leaf for picture in pictures)
-        if not self.learning:
-            raise ValueError(
-                message(
-                    "model", "a network with a parameter that learns", "one whose parameters all have requires_grad=False",
-                    "Without a gradient for the network no stages are needed: `loss(model(images))`.",
-                )
-            )  # fmt: skip
-        devices = {tensor.device for tensor in (*model.parameters(), *model.buffers(), *pictures)}
-        self.devices = sorted((d for d in devices if d.type not in ("cpu", "meta")), key=str)
-        self.random: list[dict] = []  # state of the generators before each chunk of the first pass
-        self.precision: list[dict] = []
-        self.descriptors: Tensor | None = None
-
-    def first(self, after_chunk: Callable[[], Any] = lambda: None) -> Tensor:
-        """Run all chunks without graph and return the descriptors (B, D)."""
-        self.precision = _autocast_settings({"cpu", *(device.type for device in self.devices)})
-        outputs = []
-        with torch.no_grad(), _evaluating(self.frozen):
-            for rows in self.chunks:
-                self.random.append(_random_state(self.devices))
-                outputs.append(self._checked_output(self._run(rows), rows, outputs))
-                after_chunk()
-        torch.clear_autocast_cache()  # weights that were cast without graph must not be used in the second pass
-        self.descriptors = torch.cat(outputs)
-        return self.descriptors
-
-    def second(self) -> Iterator[tuple[slice, Tensor]]:
-        """Run the chunks again, with graph; yield the rows and the descriptors of one chunk after the other.
-
-        Whatever the layers write down while they run (buffers, generators) is put back at the end.
-        """
-        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-        random = _random_state(self.devices)
-        try:
-            for rows, state in zip(self.chunks, self.random):
-                _set_random_state(state)
-                with torch.enable_grad(), ExitStack() as stack:
-                    for settings in self.precision:
-                        stack.enter_context(torch.autocast(**settings))
-                    stack.enter_context(_evaluating(self.frozen))
-                    output = self._run(rows)
-                self._compare(output.detach(), rows)
-                yield rows, output
-                del output  # its graph must be gone before the next chunk builds its own
-        finally:
-            _set_random_state(random)
-            with torch.no_grad():
-                for name, buffer in self.model.named_buffers():
-                    if name in buffers:
-                        buffer.copy_(buffers[name])
-
-    def _run(self, rows: slice) -> Any:
-        if isinstance(self.images, Tensor):
-            return self.model(self.images[rows])
-        outputs = [self.model(image[None]) for image in self.images[rows]]
-        for output in outputs:
-            self._checked_output(output, slice(0, 1), outputs[:1])
-        return torch.cat(outputs)
-
-    def _checked_output(self, output: Any, rows: slice, earlier: list[Tensor]) -> Tensor:
-        expected, n_images = "a network that returns one tensor of descriptors (b, D)", rows.stop - rows.start
-        if not isinstance(output, Tensor):
-            advice = "Wrap it in a module that returns the descriptors only."
-            raise TypeError(message("model", expected, f"an output of type {type(output).__name__}", advice))
-        if output.ndim != 2 or len(output) != n_images:
-            got = f"an output of shape {tuple(output.shape)} for {n_images} image{'s' if n_images > 1 else ''}"
-            raise ValueError(message("model", expected, got, "Pool and flatten the feature map, for example."))
-        if not output.is_floating_point():
-            raise TypeError(message("model", expected, f"an output of {output.dtype}"))
-        if earlier and output.shape[1] != earlier[0].shape[1]:
-            got = f"{earlier[0].shape[1]} and {output.shape[1]} numbers for two images"
-            raise ValueError(message("model", "a network with descriptors of one length", got))
-        return output
-
-    def _compare(self, output: Tensor, rows: slice) -> None:
-        """Refuse a second pass that differs by more than rounding."""
-        before = self.descriptors[rows]
-        tolerance = torch.finfo(output.dtype).eps ** 0.5 * float(before.abs().max())
-        difference = float((output - before).abs().max()) if output.shape == before.shape else float("inf")
-        if not difference <= tolerance:
-            raise RuntimeError(
-                f"The network gave other descriptors in stage 3 than in stage 1 (largest difference {difference:.3g}), so the "
-                "gradient would belong to another network. It was changed in between, or a layer keeps a state from one call "
-                "to the next or draws from a generator of its own. Switch this layer to evaluation mode; clear the gradients."
-            )
-
-
-def _checked_images(images: Any) -> Tensor | list[Tensor]:
-    if isinstance(images, Tensor):
-        if images.ndim < 2 or len(images) == 0:
-            advice = "A batch of one image is `image[None]`."
-            raise ValueError(message("images", "at least one image, shape (B, ...)", f"shape {tuple(images.shape)}", advice))
-        return images
-    if isinstance(images, (str, bytes)) or not isinstance(images, Sequence):
-        raise TypeError(message("images", "a Tensor (B, ...) or a sequence of Tensors", type(images).__name__))
-    if not images:
-        raise ValueError(message("images", "at least one image", "an empty sequence"))
-    for i, image in enumerate(images):
-        if not isinstance(image, Tensor):
-            raise TypeError(message("images", "a Tensor (B, ...) or a sequence of Tensors", f"{type(image).__name__} at {i}"))
-    return list(images)
-
-
-def _layers_that_mix(model: nn.Module, batch_norm: str) -> list[nn.Module]:
-    """Return the batch-norm layers to freeze; refuse those that cannot be."""
-    frozen = []
-    for name, layer in model.named_modules():
-        if not isinstance(layer, _BatchNorm):
-            continue
-        named = f"one with the batch norm {name!r} ({type(layer).__name__})" if name else f"a {type(layer).__name__}"
-        if not layer.track_running_stats or layer.running_mean is None:  # normalises with the batch in every mode
-            raise ValueError(
-                message(
-                    "model", "a network that treats every image for itself", f"{named}, which has no running statistics",
-                    "Use `nn.GroupNorm`, or keep running statistics.",
-                )
-            )  # fmt: skip
-        if layer.training and batch_norm == "refuse":
-            raise ValueError(
-                message(
-                    "model", "a network that treats every image for itself", f"{named} in training mode",
-                    "It would see one chunk at a time, and the gradient would not be that of the batch. Pass "
-                    '`batch_norm="frozen"` (running statistics, not updated), call `eval()` on the layer, or use `nn.GroupNorm`.',
-                )
-            )  # fmt: skip
-        if layer.training:
-            frozen.append(layer)
-    return frozen
 
 
 def _checked_loss(value: Any) -> Tensor:
@@ -412,43 +265,3 @@ def _checked_gradient(gradient: Tensor | None) -> Tensor:
 def _no_dependence() -> str:
     advice = "Does it call `.detach()`, `.item()` or NumPy?"
     return message("loss", "a function of the descriptors", "one that does not depend on them", advice)
-
-
-@contextmanager
-def _evaluating(layers: list[nn.Module]) -> Iterator[None]:
-    """Within: these layers are in evaluation mode. Afterwards: in training mode, where they were."""
-    for layer in layers:
-        layer.training = False
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.training = True
-
-
-def _autocast_settings(device_types: set[str]) -> list[dict[str, Any]]:
-    """Return the arguments with which ``torch.autocast`` repeats the present state."""
-    return [
-        {
-            "device_type": kind,
-            "dtype": torch.get_autocast_dtype(kind),
-            "enabled": torch.is_autocast_enabled(kind),
-            "cache_enabled": torch.is_autocast_cache_enabled(),
-        }
-        for kind in sorted(device_types)
-    ]
-
-
-def _random_state(devices: list[torch.device]) -> dict[Any, Tensor]:
-    """Return the state of torch's global generators: the processor's and the devices'."""
-    state: dict[Any, Tensor] = {"cpu": torch.get_rng_state()}
-    for device in devices:
-        state[device] = torch.get_device_module(device).get_rng_state(device)
-    return state
-
-
-def _set_random_state(state: dict[Any, Tensor]) -> None:
-    torch.set_rng_state(state["cpu"])
-    for device, saved in state.items():
-        if device != "cpu":
-            torch.get_device_module(device).set_rng_state(saved, device)
