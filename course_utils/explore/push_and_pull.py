@@ -37,7 +37,7 @@ from course_utils.explore.ranking_forces import (
     start_of_race,
 )
 
-_PARAMETERS = {"temperature": (1e-3, 1.0), "interpolation": (0.01, 10.0), "margin": (0.0, 1.0)}
+_PARAMETERS = {"temperature": (1e-3, 1.0), "interpolation": (0.01, 50.0), "margin": (0.0, 1.0)}
 
 
 def react_items(state: PushState, event: Event) -> PushState:

@@ -19,6 +19,9 @@ from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
 from course_utils.explore.city import CityState
 from course_utils.explore.city_navigator import CityNavigator
+from course_utils.explore.push_and_pull import PushAndPull
+from course_utils.explore.ranking_forces import CONTESTANTS, PushState, RaceStart
+from course_utils.explore.ranking_forces import PRESETS as LISTS
 
 VIEW_KEY = "application/vnd.jupyter.widget-view+json"
 
@@ -78,9 +81,41 @@ _CITY_EXTREMES = (
     CityState(40.0, 20.0, 0.0, "sun", "summer", brush=(500.0, 501.0, 500.0, 501.0)),
 )
 
+_LIST = st.integers(1, 10).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(-1.5, 1.5, allow_nan=False), min_size=n, max_size=n).map(tuple),
+        st.lists(st.booleans(), min_size=n, max_size=n).map(tuple),
+    )
+)
+_PUSH_STATES = _LIST.flatmap(
+    lambda drawn: st.builds(
+        PushState,
+        st.just(drawn[0]),
+        st.just(drawn[1]),
+        loss=st.sampled_from(sorted(CONTESTANTS)),
+        n_bins=st.integers(-1, 60),
+        temperature=st.floats(-1, 2),
+        interpolation=st.floats(-1, 100),
+        margin=st.floats(-1, 2),
+        normalised=st.booleans(),
+        path=st.lists(st.floats(0, 1), max_size=50).map(tuple),
+        preset=st.sampled_from(sorted(LISTS)),
+    )
+)
+_PUSH_EXTREMES = (
+    replace(LISTS["tie"], scores=(0.5,) * 10),  # all scores equal
+    replace(LISTS["tie"], relevant=(True,) * 10),
+    replace(LISTS["crowd"], relevant=(False,) * 10),
+    replace(LISTS["far error"], scores=(1.0, -1.0) * 5, n_bins=50),
+    PushState((0.3,), (True,), race=RaceStart((0.3, -0.1), (False, True), 2, 0.001, 0.01, 0.0)),
+    replace(LISTS["crowd"], loss="smooth", temperature=0.001, path=(0.4,) * 400),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
+    "push-far-error": Case(lambda _get: PushAndPull("far error"), _PUSH_STATES, _PUSH_EXTREMES),
+    "push-crowd": Case(lambda _get: PushAndPull("crowd"), _PUSH_STATES, _PUSH_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
 
