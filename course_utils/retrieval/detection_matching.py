@@ -74,8 +74,7 @@ class DetectionMatches:
         The object with the largest overlap; -1 if nothing overlaps.
     n_objects : int
         Objects that count: all but the ignored ones and the crowds. The recall's denominator.
-    iou_threshold : float
-    protocol : str
+    iou_threshold, protocol : as asked for
     """
 
     scores: np.ndarray
@@ -152,7 +151,7 @@ def match_detections(
 
     Examples
     --------
-    Two boxes on one object: the more confident one finds it, the other is a duplicate.
+    Two boxes on one object, one is a duplicate:
 
     >>> match_detections([[[0, 0, 9, 9], [0, 0, 10, 10]]], [[0.6, 0.9]], [[[0, 0, 10, 10]]]).is_duplicate
     array([False,  True])
@@ -209,7 +208,7 @@ _NOTHING = (np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4)), np.zeros(0, bool), 
 def detection_limit(value: int | str | None, protocol: str) -> int | None:
     """Return the largest number of detections per image and class, or None for no limit."""
     if isinstance(value, str):
-        checked_choice(value, "max_detections", ("protocol", None, 1, 10, 100))
+        checked_choice(value, "max_detections", ("protocol", None, 1, 10, 100))  # the numbers stand for all integers
         return COCO_MAX_DETECTIONS if protocol == "coco" else None
     return None if value is None else checked_int(value, "max_detections", low=1)
 
@@ -262,9 +261,7 @@ def box_overlaps(boxes: np.ndarray, objects: np.ndarray, inclusive: bool, crowd:
     crowd : bool array, optional
         Where true, the intersection is divided by the area of the box instead of the union.
 
-    Notes
-    -----
-    A box without area has overlap 0 with everything; ``torchvision.ops.box_iou`` gives NaN for two such boxes.
+    A box without area overlaps nothing (``torchvision.ops.box_iou`` gives NaN for two such boxes).
     """
     more = 1.0 if inclusive else 0.0
     size = np.minimum(boxes[..., 2:], objects[..., 2:]) - np.maximum(boxes[..., :2], objects[..., :2]) + more

@@ -22,7 +22,8 @@ A class without objects has no average precision: it is NaN in the table and lef
 levels that are reached exactly: 7 of 10 objects found is a recall of 0.7, but the level it is compared with is
 0.7000000000000001. The difference is at most one step of 1/101 per such level.
 
-Sources: see ``detection_matching``; the conventions are those of ``average_precision``.
+After matching, the number itself is ``average_precision`` with the order of the list kept (``ties="stable"``), the
+objects declared (``n_relevant``) and the ignored detections as junk. Sources: see ``detection_matching``.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from typing import Any
 import numpy as np
 
 from course_utils.checks import checked_array, checked_choice, checked_float, checked_int, message
+from course_utils.retrieval.average_precision import average_precision, mean_average_precision
 from course_utils.retrieval.detection_matching import (
     box_areas,
     checked_boxes,
@@ -100,26 +102,7 @@ def detection_average_precision(
     if true.sum() > n_objects:
         advice = "An object can be found once only: further detections of it are false positives."
         raise ValueError(message("n_objects", f"at least {int(true.sum())}, the true positives", str(n_objects), advice))
-    order = np.argsort(-scores, kind="stable")
-    return _ranked_average_precision(true[order][~ignored[order]], n_objects, convention)
-
-
-def _ranked_average_precision(true: np.ndarray, n_objects: int, convention: str) -> float:
-    """Average precision of a list in order: only the ranks of the true positives matter."""
-    if n_objects == 0:
-        return float("nan")
-    rank = np.flatnonzero(true) + 1  # counted from 1
-    precision = np.arange(1, len(rank) + 1) / rank  # at every true positive
-    if convention == "step":
-        return float(precision.sum() / n_objects)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]  # the best precision from here on
-    if convention == "all-point":
-        return float(envelope.sum() / n_objects)
-    steps = {"11point": 10, "101point": 100}[convention]
-    # Level u / steps is reached by true positive number ceil(u * R / steps); level 0 by the first detection.
-    needed = np.maximum(-(-np.arange(steps + 1) * n_objects // steps), 1)
-    reached = needed[needed <= len(envelope)]
-    return float(envelope[reached - 1].sum() / (steps + 1))
+    return average_precision(scores, true, convention, junk=ignored, ties="stable", n_relevant=n_objects)
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,9 +242,11 @@ def detection_mean_average_precision(
     bounds = np.searchsorted(code[order], np.arange(len(classes) + 1))
     for c in np.flatnonzero(n_objects):
         mine = order[bounds[c] : bounds[c + 1]]
-        for t in range(len(thresholds)):
-            listed = mine[~absorbed[t, mine]]
-            table[t, c] = _ranked_average_precision(found[t, listed], int(n_objects[c]), _CONVENTION_OF[protocol])
+        places = np.broadcast_to(-np.arange(len(mine)), (len(thresholds), len(mine)))  # in order already, without ties
+        rows = mean_average_precision(
+            places, found[:, mine], absorbed[:, mine], _CONVENTION_OF[protocol], n_relevant=int(n_objects[c])
+        )
+        table[:, c] = rows.per_query
     counted = table[:, n_objects > 0]
     over_classes = counted.mean(axis=1) if counted.size else np.full(len(thresholds), np.nan)
     names = [int(label) for label in classes]
