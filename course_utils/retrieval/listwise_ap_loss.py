@@ -102,7 +102,8 @@ class ListwiseAPLoss(APListLoss):
 
     def histograms(self, scores: Tensor, relevant: Tensor, ignore: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the soft counts per bin: all items (Q, M), and the relevant ones (Q, M). Arguments as in ``forward``."""
-        return soft_histograms(checked_lists(scores, relevant, ignore), self.n_bins, self.score_range)
+        irrelevant, positive = soft_histograms(checked_lists(scores, relevant, ignore), self.n_bins, self.score_range)
+        return irrelevant + positive, positive
 
     def precision_recall(self, scores: Tensor, relevant: Tensor, ignore: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return precision (Q, M) and recall (Q, M) after each bin, from the best bin down.
@@ -111,18 +112,18 @@ class ListwiseAPLoss(APListLoss):
         ``forward``.
         """
         lists = checked_lists(scores, relevant, ignore)
-        everything, positive = soft_histograms(lists, self.n_bins, self.score_range)
+        irrelevant, positive = soft_histograms(lists, self.n_bins, self.score_range)
         recall = positive.cumsum(1) / lists.n_relevant.clamp_min(1)[:, None]
-        return quantised_precision(everything, positive), torch.where(lists.counted[:, None], recall, torch.nan)
+        return quantised_precision(irrelevant, positive), torch.where(lists.counted[:, None], recall, torch.nan)
 
     def _average_precision(self, lists: ScoreLists) -> Tensor:
-        everything, positive = soft_histograms(lists, self.n_bins, self.score_range)
+        irrelevant, positive = soft_histograms(lists, self.n_bins, self.score_range)
         if self.tie_aware == "simple":
-            summed = simple_tie_aware_sum(everything, positive)
+            summed = simple_tie_aware_sum(irrelevant + positive, positive)
         elif self.tie_aware:
-            summed = tie_aware_sum(everything, positive)
+            summed = tie_aware_sum(irrelevant + positive, positive)
         else:
-            summed = (quantised_precision(everything, positive) * positive).sum(1)
+            summed = (quantised_precision(irrelevant, positive) * positive).sum(1)
         return summed / lists.n_relevant.clamp_min(1)
 
     def extra_repr(self) -> str:
@@ -136,7 +137,7 @@ def bin_width(n_bins: int, score_range: tuple[float, float]) -> float:
 
 
 def soft_histograms(lists: ScoreLists, n_bins: int, score_range: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """Return the triangular histograms of all items and of the relevant ones, (Q, M) each, best bin first.
+    """Return the triangular histograms of the irrelevant and of the relevant items, (Q, M) each, best bin first.
 
     Parameters
     ----------
@@ -151,19 +152,23 @@ def soft_histograms(lists: ScoreLists, n_bins: int, score_range: tuple[float, fl
     from_top = from_top.clamp(0, n_bins - 1)
     upper = from_top.detach().floor().clamp_max(n_bins - 2)  # the better one of a score's two bins
     share = from_top - upper  # of the lower bin
-    # Relevant items are counted in columns M..2M-1, the others in 0..M-1: two sums make both histograms.
+    # Irrelevant items are counted in columns 0..M-1, relevant ones in M..2M-1: two sums make both histograms.
     column = upper.long() + n_bins * lists.relevant
     weight = lists.keep.to(scores.dtype)
     both = scores.new_zeros(len(scores), 2 * n_bins)
     both = both.scatter_add(1, column, weight * (1 - share)).scatter_add(1, column + 1, weight * share)
-    others, positive = both.split(n_bins, dim=1)
-    return others + positive, positive
+    irrelevant, positive = both.split(n_bins, dim=1)
+    return irrelevant, positive
 
 
-def quantised_precision(everything: Tensor, positive: Tensor) -> Tensor:
-    """Return ``P_m = H+_m / H_m`` (Q, M) from two histograms; 0 as long as nothing was counted."""
-    counted = everything.cumsum(1)
-    return positive.cumsum(1) / torch.where(counted > 0, counted, 1)
+def quantised_precision(irrelevant: Tensor, positive: Tensor) -> Tensor:
+    """Return ``P_m = H+_m / H_m`` (Q, M) from the histograms of the two kinds; 0 as long as nothing was counted.
+
+    Computed as one minus the share of irrelevant items: where there are none, precision is exactly 1 and its gradient
+    exactly 0, not only up to rounding.
+    """
+    wrong, counted = irrelevant.cumsum(1), (irrelevant + positive).cumsum(1)
+    return torch.where(counted > 0, 1 - wrong / torch.where(counted > 0, counted, 1), 0)
 
 
 def tie_aware_sum(everything: Tensor, positive: Tensor) -> Tensor:

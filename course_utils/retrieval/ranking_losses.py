@@ -42,7 +42,7 @@ from torch.utils.checkpoint import checkpoint
 
 from course_utils.checks import checked_choice, checked_float, checked_int
 from course_utils.retrieval.listwise_ap_loss import quantised_precision, soft_histograms
-from course_utils.retrieval.score_lists import APListLoss, ListLoss, ScoreLists, _checked_weights, checked_lists
+from course_utils.retrieval.score_lists import APListLoss, ListLoss, ScoreLists, checked_lists, checked_weights
 
 COSINES = (-1.0, 1.0)
 PAIRS_AT_ONCE = 2**22  # entries of one chunk of Smooth-AP, 16 MB in float32
@@ -68,8 +68,8 @@ class FastAPLoss(APListLoss):
         self.n_bins = checked_int(n_bins, "n_bins", low=1)
 
     def _average_precision(self, lists: ScoreLists) -> Tensor:
-        everything, positive = soft_histograms(lists, self.n_bins + 1, COSINES)
-        return (quantised_precision(everything, positive) * positive).sum(1) / lists.n_relevant.clamp_min(1)
+        irrelevant, positive = soft_histograms(lists, self.n_bins + 1, COSINES)
+        return (quantised_precision(irrelevant, positive) * positive).sum(1) / lists.n_relevant.clamp_min(1)
 
     def extra_repr(self) -> str:
         return f"n_bins={self.n_bins}"
@@ -102,15 +102,13 @@ class SmoothAPLoss(APListLoss):
 
     def _average_precision(self, lists: ScoreLists) -> Tensor:
         query, item = lists.relevant.nonzero(as_tuple=True)  # (P,), the relevant pairs of all lists
+        matrices = lists.scores, lists.relevant, lists.keep
         size = max(1, PAIRS_AT_ONCE // max(lists.scores.shape[1], 1))
         if len(query) <= size:
-            precision = self._precision(lists.scores, lists.relevant, lists.keep, query, item)
+            precision = self._precision(*matrices, query, item)
         else:
-            parts = [
-                checkpoint(self._precision, lists.scores, lists.relevant, lists.keep, q, j, use_reentrant=False)
-                for q, j in zip(query.split(size), item.split(size))
-            ]
-            precision = torch.cat(parts)
+            chunks = zip(query.split(size), item.split(size))
+            precision = torch.cat([checkpoint(self._precision, *matrices, q, j, use_reentrant=False) for q, j in chunks])
         summed = lists.scores.new_zeros(len(lists.scores)).index_add(0, query, precision)
         return summed / lists.n_relevant.clamp_min(1)
 
@@ -242,7 +240,7 @@ class TripletListLoss(ListLoss):
         ``weights`` weigh every query's triplets.
         """
         lists = checked_lists(scores, relevant, ignore)
-        weights = _checked_weights(weights, lists)
+        weights = checked_weights(weights, lists)
         summed, number = self._sums(lists)
         total = (weights * number).sum()
         return (weights * summed).sum() / torch.where(total > 0, total, 1)

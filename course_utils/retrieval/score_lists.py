@@ -177,7 +177,7 @@ class ListLoss(nn.Module):
             relevant item (with a weight above 0). A compiled loss looks at no value; without any such query it is NaN.
         """
         lists = checked_lists(scores, relevant, ignore)
-        weights = _checked_weights(weights, lists)
+        weights = checked_weights(weights, lists)
         return (weights * self._per_query(lists)).sum() / weights.sum()
 
     def per_query(self, scores: Tensor, relevant: Tensor, ignore: Tensor | None = None) -> Tensor:
@@ -217,7 +217,7 @@ def _checked_mask(mask: Tensor, name: str, scores: Tensor) -> Tensor:
     return mask
 
 
-def _checked_weights(weights: Tensor | None, lists: ScoreLists) -> Tensor:
+def checked_weights(weights: Tensor | None, lists: ScoreLists) -> Tensor:
     """Return the weight of every query (Q,), 0 for those without a relevant item."""
     counted = lists.counted
     if weights is None:
