@@ -22,8 +22,8 @@ convention     formula                                                   used by
 ``101point``   the same at 0, .01 ... 1                                  COCO, LVIS
 =============  ========================================================  ===============================================
 
-``trapezoid <= step <= all-point`` always. Recall reaches the level ``u / L`` when ``L * hits >= u * R``: compared in
-integers, because 6 / 15 and 0.4 are not the same floating-point number on every path.
+Without ties ``trapezoid <= step <= all-point`` in every list. Recall reaches the level ``u / L`` when
+``L * hits >= u * R``: compared in integers, because ``0.1 * 3`` is more than ``3 / 10`` in floating point.
 
 Cut-off
     AP@k adds up the same terms for ranks up to ``k``, and then the number to divide by is a choice: ``"relevant"`` is R,
@@ -31,12 +31,14 @@ Cut-off
     relevant items in the first k, as in torchmetrics, and rewards finding fewer of them. The interpolated conventions
     count recall against the same number.
 Ties
-    ``"group"``: equal scores are one threshold and one point of the curve. ``"stable"``: input order decides, which is
-    luck. ``"expected"``: the exact mean over all orders inside the tie groups. In a group of ``g`` items with ``p``
-    relevant ones, below ``b`` items with ``c`` relevant ones, the ``i``-th item is relevant with probability ``p / g``,
-    and then ``(i - 1) (p - 1) / (g - 1)`` relevant ones stand above it inside the group on average. The sum over ``i`` is
-    a difference of harmonic numbers (McSherry and Najork, "Computing information retrieval performance measures
-    efficiently in the presence of tied scores", ECIR 2008).
+    ``"group"``: equal scores are one threshold and one point of the curve. With the trapezoid rule this flatters a tie
+    at the top of the list: a system that gives one score to everything gets (1 + R / n) / 2, more than a half.
+    ``"stable"``: input order decides, which is luck. ``"expected"``: the exact mean over all orders inside the tie
+    groups. Take a group of ``g`` items with ``p`` relevant ones, below ``b`` items with ``c`` relevant ones. Its
+    ``i``-th item is relevant with probability ``p / g``, and then ``(i - 1) (p - 1) / (g - 1)`` relevant ones stand
+    above it inside the group on average. The sum over ``i`` is a difference of harmonic numbers (F. McSherry,
+    M. Najork, "Computing information retrieval performance measures efficiently in the presence of tied scores",
+    ECIR 2008).
 Infinite scores
     They are scores: an item at minus infinity stands last and counts. To take an item out, mark it as junk.
 
