@@ -15,6 +15,8 @@ from .street_world.renderer import StreetRenderer as StreetRenderer
 from .street_world.renderer import Camera as Camera
 from .street_world.weather import CONDITIONS as CONDITIONS
 from .street_world.weather import SEASONS as SEASONS
+from .sprite_scenes.scenes import SpriteScenes as SpriteScenes
+from .sprite_scenes.scenes import SpriteScene as SpriteScene
 from .folders import ImageFolder as ImageFolder
 from .folders import FolderView as FolderView
 from .cache import cache_folder as cache_folder

@@ -186,7 +186,7 @@ def show(key: str) -> None:
         f"**{this.source}.** {this.sentence}\n\n"
         + "\n".join(lines)
         + f"\n\nVerdict: **{overall([c.verdict for c in comparisons.values()])}**"
-        f" (a mean difference of at least {100 * this.smallest_effect:.0f} in a hundred queries counts). {this.scale}\n\n"
+        f" (a mean difference of at least {_points(this.smallest_effect)} of {this.unit} counts). {this.scale}\n\n"
         f"Recorded on {found.recorded} with `make evidence CLAIMS={key} SEEDS={len(found.seeds)}`,"
         f" about {fmean(found.seconds_per_seed):.0f} s a seed."
     )
@@ -195,6 +195,10 @@ def show(key: str) -> None:
 def _timed(experiment: Callable[[int], Mapping[str, float]], seed: int) -> tuple[Mapping[str, float], float]:
     start = time.perf_counter()
     return experiment(seed), time.perf_counter() - start
+
+
+def _points(effect: float) -> str:
+    return f"{100 * effect:g} point" + ("" if effect == 0.01 else "s")
 
 
 def _rounded(values: Mapping) -> dict:

@@ -3,7 +3,10 @@
 In the order in which the course meets them:
 
 - ``CityNavigator``: walk through the street world and watch retrieval change (`01_vlad`, `02_netvlad`);
-- ``AssignmentLaboratory``: what VLAD and NetVLAD do with a few descriptors in the plane (`02_netvlad`).
+- ``AssignmentLaboratory``: what VLAD and NetVLAD do with a few descriptors in the plane (`02_netvlad`);
+- ``ConventionCourt``: one draggable ranking before every convention of average precision (`05_mean_average_precision`);
+- ``DetectionBench``: draw and drag boxes, and see which count as found (`05_mean_average_precision`);
+- ``PushAndPull``: whom a ranking loss pushes, and whom it leaves alone (`06_listwise_ap_loss`).
 
 To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
 ``Event`` (``explore.canvas``). The names are looked up on first use.
@@ -19,11 +22,17 @@ if TYPE_CHECKING:
     from course_utils.explore.base import Action, Control, Explorer, View
     from course_utils.explore.canvas import Canvas, Event
     from course_utils.explore.city_navigator import CityNavigator
+    from course_utils.explore.convention_court import ConventionCourt
+    from course_utils.explore.detection_bench import DetectionBench
+    from course_utils.explore.push_and_pull import PushAndPull
     from course_utils.explore.scene import Scene
 
 _HOME = {
     "CityNavigator": "city_navigator",
     "AssignmentLaboratory": "assignment_laboratory",
+    "ConventionCourt": "convention_court",
+    "DetectionBench": "detection_bench",
+    "PushAndPull": "push_and_pull",
     "Explorer": "base",
     "View": "base",
     "Control": "base",
@@ -36,6 +45,9 @@ _HOME = {
 __all__ = [  # noqa: RUF022 - the order of teaching
     "CityNavigator",
     "AssignmentLaboratory",
+    "ConventionCourt",
+    "DetectionBench",
+    "PushAndPull",
     "Explorer",
     "View",
     "Control",
