@@ -225,11 +225,11 @@ class _Descriptors(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        learning = ctx.passes.learning
-        total: list[Tensor | None] = [None] * len(learning)
+        leaves = ctx.passes.stand_ins()
+        total: list[Tensor | None] = [None] * len(leaves)
 
         def add(output: Tensor, rows: slice) -> None:
-            parts = torch.autograd.grad(output, learning, gradient[rows], allow_unused=True)
+            parts = torch.autograd.grad(output, leaves, gradient[rows], allow_unused=True)
             for i, part in enumerate(parts):
                 if part is not None:
                     total[i] = part if total[i] is None else total[i] + part

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm  # the base of all batch norms, SyncBatchNorm included
 
 from course_utils import profile
@@ -45,7 +46,9 @@ class TwoPasses:
         self.frozen = _layers_that_mix(model, batch_norm)
         self.chunks = list(profile.batches(len(images), chunk_size))
         pictures = [images] if isinstance(images, Tensor) else list(images)
-        self.learning = [t for t in (*model.parameters(), *pictures) if t.requires_grad]
+        learning = {id(t): t for t in (*model.parameters(), *pictures) if t.requires_grad}  # an image may come twice
+        self.learning = list(learning.values())
+        self.used_images, self.used_parameters = self.images, {}  # or stand-ins
         self.image_graph = any(picture.requires_grad and not picture.is_leaf for picture in pictures)
         devices = {tensor.device for tensor in (*model.parameters(), *model.buffers(), *pictures)}
         self.devices = sorted((d for d in devices if d.type not in ("cpu", "meta")), key=str)
@@ -91,10 +94,25 @@ class TwoPasses:
                     if name in buffers:
                         buffer.copy_(buffers[name])
 
-    def _run(self, rows: slice) -> Any:
+    def stand_ins(self) -> list[Tensor]:
+        """Let the second pass run on leaves with the same values, one for each of ``learning``; return them.
+
+        Their gradients are handed on to the real ones. Asking for the gradient of the real ones directly would call
+        their hooks twice: for each chunk, and for the sum.
+        """
+        of = {id(tensor): tensor.detach().requires_grad_() for tensor in self.learning}
+        self.used_parameters = {name: of[id(p)] for name, p in self.model.named_parameters() if id(p) in of}
         if isinstance(self.images, Tensor):
-            return self.model(self.images[rows])
-        outputs = [self.model(image[None]) for image in self.images[rows]]
+            self.used_images = of.get(id(self.images), self.images)
+        else:
+            self.used_images = [of.get(id(image), image) for image in self.images]
+        return list(of.values())
+
+    def _run(self, rows: slice) -> Any:
+        images = self.used_images[rows]
+        if isinstance(images, Tensor):
+            return functional_call(self.model, self.used_parameters, (images,))
+        outputs = [functional_call(self.model, self.used_parameters, (image[None],)) for image in images]
         for output in outputs:
             self._checked_output(output, slice(0, 1), outputs[:1])
         return torch.cat(outputs)
