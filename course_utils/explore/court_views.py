@@ -106,7 +106,7 @@ def _ties(state: CourtState, result: CourtResult) -> list[Layer]:
     rings = [rectangle(x - 0.017, x + 0.017, LINE, 20) for x in tied]
     return [
         Polygons(rings, YELLOW, "muted", 1, opacity=0.45),
-        Text([[x, 10] for x in tied], ["tie"] * len(tied), size=12, align="centre", bold=True),
+        Text([[x - 0.022, 28] for x in tied], ["tie"] * len(tied), size=12, align="right", bold=True),
     ]
 
 
@@ -206,7 +206,7 @@ def lines_of(result: CourtResult, convention: str) -> tuple[np.ndarray, np.ndarr
 
 def draw_curve(state: CourtState, result: CourtResult) -> Scene:
     """Return the precision-recall curve with the lines of all conventions; the area of one of them is filled."""
-    title = f"Precision and recall: the area of {state.shown}"
+    title = f"Precision over recall: the area of {state.shown}"
     layers: list[Layer] = [Text([[8, 16]], [title], size=15, bold=True), *_grid()]
     if not len(result.recall):
         layers.append(Text([[HALF / 2, 130]], ["no relevant item: no curve"], size=15, align="centre"))
@@ -218,14 +218,15 @@ def draw_curve(state: CourtState, result: CourtResult) -> Scene:
         if b > a and max(p, q) > 0
     ]
     layers.append(Polygons(rings, LOOK[state.shown][0], "", 0, opacity=0.22))
-    for name in ("all-point", "trapezoid", "step"):
+    fine = level_heights(result, 100)
+    size = 2.6 if state.shown == "101-point" else 1.6
+    layers.append(Points(_at(np.linspace(0, 1, 101), fine), LOOK["101-point"][0], size))
+    for name in ("trapezoid", "step", "all-point"):  # all-point last and dashed: step shows through where they agree
         recall, start, end = lines_of(result, name)
         wide = recall[1:] > recall[:-1]
-        colour, width = LOOK[name][0], 4.0 if name == state.shown else 2.0
+        width = 4.0 if name == state.shown else 2.2
         pieces = _at(recall[:-1][wide], start[wide]), _at(recall[1:][wide], end[wide])
-        layers.append(Segments(*pieces, colour, width, dashed=name == "all-point"))
-    fine = level_heights(result, 100)
-    layers.append(Points(_at(np.linspace(0, 1, 101), fine), LOOK["101-point"][0], 2.2 if state.shown == "101-point" else 1.3))
+        layers.append(Segments(*pieces, LOOK[name][0], width, dashed=name == "all-point"))
     coarse = level_heights(result, 10)
     size = 7.0 if state.shown == "11-point" else 5.0
     layers.append(Points(_at(np.linspace(0, 1, 11), coarse), PURPLE, size, "diamond", filled=False))
@@ -243,8 +244,6 @@ def _grid() -> list[Layer]:
         Text(_at(zero, ticks) - [8, 0], ["0", "0.5", "1"], "muted", 12, "right"),
         Text(_at(ticks, zero) + [0, 14], ["0", "0.5", "1"], "muted", 12, "centre"),
         Text(_at([0.75], [0]) + [0, 14], ["recall"], "muted", 12, "centre"),
-        Text([[10, 50]], ["prec-"], "muted", 12),
-        Text([[10, 65]], ["ision"], "muted", 12),
     ]
 
 
@@ -301,7 +300,7 @@ def _table_row(state: CourtState, result: CourtResult, name: str, left: float, t
         layers.append(Polygons([rectangle(left - 4, left + 438, top + _ROW - 5, top - 3)], "panel", "border", 1))
     if shape:
         layers.append(Points([[left + 8, middle]], colour, 6, shape, filled=shape not in ("diamond",)))
-    words = name.replace("@k", f"@{state.k}").replace("k)", f"{state.k})").replace("AP@R", "AP@R")
+    words = name.replace("@k", f"@{state.k}").replace("k)", f"{state.k})")
     layers.append(Text([[left + (22 if shape else 0), middle]], [words], size=14, bold=name == state.shown))
     if np.isnan(now):
         return [*layers, Text([[zero, middle]], ["undefined"], "muted", 14)]

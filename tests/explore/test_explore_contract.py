@@ -19,6 +19,12 @@ from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
 from course_utils.explore.city import CityState
 from course_utils.explore.city_navigator import CityNavigator
+from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
+from course_utils.explore.detection_bench import DetectionBench
+from course_utils.explore.convention_court import ConventionCourt
+from course_utils.explore.court import CONVENTIONS, KINDS, CourtState
+from course_utils.explore.court_play import GUESSES
+from course_utils.explore.court_play import PRESETS as RANKINGS
 from course_utils.explore.push_and_pull import PushAndPull
 from course_utils.explore.ranking_forces import CONTESTANTS, PushState, RaceStart
 from course_utils.explore.ranking_forces import PRESETS as LISTS
@@ -111,11 +117,63 @@ _PUSH_EXTREMES = (
     replace(LISTS["crowd"], loss="smooth", temperature=0.001, path=(0.4,) * 400),
 )
 
+_SCORE = st.floats(-0.2, 1.2, allow_nan=False) | st.sampled_from([0.2, 0.5, 0.8])
+_COURT_STATES = st.builds(
+    CourtState,
+    scores=st.lists(_SCORE, min_size=0, max_size=14).map(tuple),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=0, max_size=14).map(tuple),
+    k=st.integers(-1, 20),
+    missing=st.integers(-1, 5),
+    guess=st.sampled_from(sorted(GUESSES)),
+    judged=st.booleans(),
+    pinned=st.booleans(),
+    shown=st.sampled_from(sorted(CONVENTIONS)),
+    before_scores=st.lists(_SCORE, min_size=10, max_size=10).map(tuple),
+    before_kinds=st.lists(st.sampled_from(KINDS), min_size=10, max_size=10).map(tuple),
+    moving=st.sampled_from(["", "A", "C"]),
+    task=st.integers(-1, 9),
+    preset=st.sampled_from(sorted(RANKINGS)),
+)
+_COURT_EXTREMES = (
+    replace(RANKINGS["ties"], scores=(0.5,) * 10),  # one tie group
+    replace(RANKINGS["ties"], kinds=("not relevant",) * 10),  # nothing to average
+    replace(RANKINGS["partial list"], kinds=("not relevant",) * 10),  # all relevant items are elsewhere
+    replace(RANKINGS["junk"], kinds=("junk",) * 10),  # an empty list
+    replace(RANKINGS["top or bottom"], kinds=("relevant",) * 10, scores=(0.0,) * 10, k=10),
+    CourtState((0.3,), ("relevant",)),
+)
+
+_PIXEL = st.floats(-50, 250, allow_nan=False)
+_BOX = st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL)
+_BENCH_STATES = st.builds(
+    BenchState,
+    detections=st.lists(st.builds(lambda box, c: (*box, c), _BOX, st.floats(-0.5, 1.5)), max_size=14).map(tuple),
+    objects=st.lists(st.builds(lambda box, d: (*box, d), _BOX, st.sampled_from([0.0, 1.0])), max_size=6).map(tuple),
+    iou_threshold=st.floats(-1, 2),
+    protocol=st.sampled_from(sorted(PROTOCOLS)),
+    chosen=st.sampled_from(["", "d0", "d13", "o0", "o9", "x", "d"]),
+    draft=st.none() | _BOX,
+    compare=st.booleans(),
+    preset=st.sampled_from(TASKS),
+)
+_CAR = (0.0, 0.0, 60.0, 40.0)
+_BENCH_EXTREMES = (
+    BenchState((), ()),
+    BenchState((), ((*_CAR, 0.0),)),  # nothing detected
+    BenchState(((*_CAR, 0.5),), ()),  # nothing to detect
+    BenchState(((*_CAR, 0.5),) * 12, ((*_CAR, 1.0),)),  # only a difficult object
+    BenchState(((*_CAR, 0.5),) * 12, ((*_CAR, 0.0),) * 12, 1.0, "VOC 2007", "o11", (5.0, 5.0, 5.0, 5.0)),
+    BenchState(((-9e3, 9e3, -9e3, 9e3, 7.0),), ((60.0, 40.0, 0.0, 0.0, 1.0), (*_CAR, 0.0)), 0.05, "VOC 2010", "d0"),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "push-far-error": Case(lambda _get: PushAndPull("far error"), _PUSH_STATES, _PUSH_EXTREMES),
     "push-crowd": Case(lambda _get: PushAndPull("crowd"), _PUSH_STATES, _PUSH_EXTREMES),
+    "court": Case(lambda _get: ConventionCourt(), _COURT_STATES, _COURT_EXTREMES),
+    "court-ties": Case(lambda _get: ConventionCourt("ties"), _COURT_STATES, _COURT_EXTREMES),
+    "detection": Case(lambda _get: DetectionBench(), _BENCH_STATES, _BENCH_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
 
