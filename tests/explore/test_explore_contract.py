@@ -19,12 +19,12 @@ from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
 from course_utils.explore.city import CityState
 from course_utils.explore.city_navigator import CityNavigator
-from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
-from course_utils.explore.detection_bench import DetectionBench
 from course_utils.explore.convention_court import ConventionCourt
 from course_utils.explore.court import CONVENTIONS, KINDS, CourtState
 from course_utils.explore.court_play import GUESSES
 from course_utils.explore.court_play import PRESETS as RANKINGS
+from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
+from course_utils.explore.detection_bench import DetectionBench
 from course_utils.explore.push_and_pull import PushAndPull
 from course_utils.explore.ranking_forces import CONTESTANTS, PushState, RaceStart
 from course_utils.explore.ranking_forces import PRESETS as LISTS
