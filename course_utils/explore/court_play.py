@@ -225,7 +225,7 @@ def _ready(state: CourtState) -> CourtState:
 
 def react_axis(state: CourtState, event: Event) -> CourtState:
     """Return the state after an item was moved, dropped or pressed; the axis runs from score 1 at x = 0 to score 0."""
-    if not event.name or event.name not in LETTERS[: len(state.scores)]:
+    if event.name not in tuple(LETTERS[: len(state.scores)]):
         return state
     item = LETTERS.index(event.name)
     if event.kind == "move":
@@ -236,10 +236,17 @@ def react_axis(state: CourtState, event: Event) -> CourtState:
         scores = _replaced(state.scores, item, _snapped(state.scores, item))
         return replace(state, scores=scores, moving="", judged=state.guess != NO_GUESS)
     if event.kind == "press":
-        state = replace(_ready(state), moving="")
+        again = _only_pressed(state, item)
+        state = replace(settle(state) if again else _ready(state), moving="")
         kind = KINDS[(KINDS.index(state.kinds[item]) + 1) % len(KINDS)]
         return replace(state, kinds=_replaced(state.kinds, item, kind), judged=state.guess != NO_GUESS)
     return state
+
+
+def _only_pressed(state: CourtState, item: int) -> bool:
+    """Whether the last thing that happened was a press of this item: then changes still count from before it."""
+    pairs = enumerate(zip(state.before_kinds, state.kinds))
+    return state.before_scores == state.scores and [i for i, pair in pairs if pair[0] != pair[1]] == [item]
 
 
 def react_table(state: CourtState, event: Event) -> CourtState:
