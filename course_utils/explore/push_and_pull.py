@@ -155,7 +155,7 @@ class PushAndPull(Explorer):
         else:
             value = f"loss {result.loss:.2f}"
         return (
-            f"{contestant.name[0].upper()}{contestant.name[1:]} ({dial.name} {number}){steps}: true AP {result.true_ap:.2f}, {value}; "
+            f"{contestant.name[0].upper()}{contestant.name[1:]} ({dial.name} = {number}){steps}: true AP {result.true_ap:.2f}, {value}; "
             f"{silent} of {len(state.scores)} items get no gradient, {against} {'is' if against == 1 else 'are'} pushed the wrong way."
         )
 

@@ -253,7 +253,7 @@ def draw_race(state: PushState, result: PushResult) -> Scene:
     line = place(np.array([*state.path, result.true_ap])[: RACE_STEPS + 1])
     layers.append(Segments(line[:-1], line[1:], "text", width=3))
     layers.append(Points(line[-1:] if len(state.path) <= RACE_STEPS else line[:0], "text", 5))
-    layers.append(Text([[left + 4, foot - 10]], [f"black: your {len(state.path)} steps"], "text", 12, halo=True))
+    layers.append(Text([[left + 4, foot - 10]], [f"thick line: your {len(state.path)} steps"], "text", 12, halo=True))
     ends = ", ".join(f"{CONTESTANTS[key].name} {curve[-1]:.2f}" for key, curve in result.race.items())
     label = f"True AP against steps; after {RACE_STEPS} steps: {ends}." if ends else "True AP against steps; no race yet."
     return Scene(SIDE, TALL, None, label, layers)

@@ -232,6 +232,32 @@ explorer
 """
 
 
+PUSH = """
+from course_utils.explore import PushAndPull
+explorer = PushAndPull()
+explorer
+"""
+
+
+@pytest.fixture(scope="session")
+def push(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """Push and pull, with the far error."""
+    return open_explorer("push", PUSH, "explorer-push")
+
+
+COURT = """
+from course_utils.explore import ConventionCourt
+explorer = ConventionCourt()
+explorer
+"""
+
+
+@pytest.fixture(scope="session")
+def court(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The convention court."""
+    return open_explorer("court", COURT, "explorer-court")
+
+
 @pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""

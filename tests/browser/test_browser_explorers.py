@@ -19,7 +19,16 @@ pytestmark = pytest.mark.browser
 STATE = "print(json.dumps(dataclasses.asdict(explorer.state)))"
 
 
-@pytest.fixture(params=["laboratory", "navigator"])
+# A handle of every explorer, and the fields of the state that it moves.
+HANDLES = {
+    ".explorer-assignment": ("a0", ("a", "words", "anchors")),
+    ".explorer-city": ("camera", ("x", "y")),
+    ".explorer-court": ("I", ("scores",)),
+    ".explorer-push": ("item3", ("scores",)),
+}
+
+
+@pytest.fixture(params=["laboratory", "navigator", "push", "court"])
 def desk(request: pytest.FixtureRequest) -> Desk:
     desk: Desk = request.getfixturevalue(request.param)
     _fresh(desk)
@@ -61,8 +70,8 @@ def test_every_view_is_a_picture_and_the_status_tells_its_number(desk: Desk) -> 
 
 
 def test_a_mouse_drag_and_the_arrow_keys_lead_to_the_same_state(desk: Desk) -> None:
-    city = "explorer-city" in desk.selector
-    mark = next(one for one in _marks(desk) if one["name"] == ("camera" if city else "a0"))
+    handle, moved = HANDLES[desk.selector]
+    mark = next(one for one in _marks(desk) if one["name"] == handle)
     before = desk.look()
     desk.drag((mark["x"], mark["y"]), (mark["x"] + 4 * mark["step"], mark["y"]))
     by_mouse, picture = _state(desk), desk.look()
@@ -76,7 +85,7 @@ def test_a_mouse_drag_and_the_arrow_keys_lead_to_the_same_state(desk: Desk) -> N
     _press(desk, *["ArrowRight"] * 4)
     by_key = _state(desk)
     assert by_key != _initial(desk)
-    for name in ("x", "y") if city else ("a", "words", "anchors"):
+    for name in moved:
         tolerance = mark["step"] / 4  # half a pixel at most
         assert _flat(by_mouse[name]) == pytest.approx(_flat(by_key[name]), abs=tolerance)
     assert desk.errors() == []
@@ -221,6 +230,99 @@ def test_the_alpha_slider_moves_by_arrow_key(laboratory: Desk) -> None:
     assert "alpha 8.91" in laboratory.status()
 
 
+def test_an_item_flips_its_relevance_by_click_and_by_enter(push: Desk) -> None:
+    _fresh(push)
+    mark = next(one for one in _marks(push) if one["name"] == "item3")
+    push.page.mouse.click(*push.at(mark["x"], mark["y"]))
+    push.settled()
+    assert _state(push)["relevant"][3] and _state(push)["scores"] == _initial(push)["scores"]
+    assert push.canvas().get_attribute("data-chosen") == "item3"
+    _press(push, "Enter")
+    assert not _state(push)["relevant"][3]
+
+
+def test_an_item_keeps_its_lane_and_stays_on_the_axis(push: Desk) -> None:
+    _fresh(push)
+    mark = next(one for one in _marks(push) if one["name"] == "item8")
+    push.drag((mark["x"], mark["y"]), (-1.15, mark["y"] + 120))
+    after = next(one for one in _marks(push) if one["name"] == "item8")
+    assert (after["x"], after["y"]) == (-1.0, mark["y"])
+
+
+def test_the_far_error_task_is_solved_with_the_slider_by_keyboard(push: Desk) -> None:
+    _fresh(push)
+    assert "Task: make the top negative A feel nothing" in _seen(push)
+    push.page.locator(".explorer-push .noUi-handle").focus()
+    for _ in range(8):
+        push.page.keyboard.press("ArrowRight")
+    # The slider sends its newest value when the kernel has time for it.
+    push.page.locator(".explorer-push p[role=status]", has_text="Done: with M = 13").wait_for()
+    assert f"bins M = {_state(push)['n_bins']}" in push.page.locator(".explorer-push .widget-label", has_text="bins").inner_text()
+
+
+def test_steps_and_race_draw_curves(push: Desk) -> None:
+    _fresh(push)
+    before = push.look(1)
+    for label in ("10 steps", "Race"):
+        push.page.locator(".explorer-push button", has_text=label).click()
+        push.kernel("pass")
+    assert "after 10 steps" in _seen(push)
+    assert push.look(1)["hash"] != before["hash"]
+    assert "triplet, all 1.00" in push.canvas(1).get_attribute("aria-label")
+
+
+def test_a_click_and_enter_change_the_kind_of_an_item(court: Desk) -> None:
+    _fresh(court)
+    mark = _marks(court)[0]
+    court.page.mouse.click(*court.at(mark["x"], mark["y"]))
+    court.settled()
+    assert _state(court)["kinds"][0] == "not relevant"
+    _press(court, "Enter")
+    assert _state(court)["kinds"][0] == "junk"
+    assert "3 relevant of 9 items" in _seen(court)
+
+
+def test_the_court_judges_a_prediction_when_the_mouse_lets_go(court: Desk) -> None:
+    _fresh(court)
+    court.page.locator(".explorer-court select").nth(1).select_option("only step and trapezoid change")
+    court.kernel("pass")
+    assert "You predict: only step and trapezoid change." in _seen(court)
+    mark = next(one for one in _marks(court) if one["name"] == "D")
+    court.drag((mark["x"], mark["y"]), (mark["x"] + 0.12, mark["y"]))
+    assert "Right: only step and trapezoid change. Done." in _seen(court)
+    assert _state(court)["moving"] == ""
+
+
+def test_the_court_judges_a_prediction_when_the_arrow_keys_rest(court: Desk) -> None:
+    _fresh(court)
+    court.page.locator(".explorer-court select").nth(1).select_option("nothing changes")
+    court.kernel("pass")
+    _press(court, "Tab")
+    while court.canvas().get_attribute("data-chosen") != "A":
+        court.page.keyboard.press("Tab")
+    _press(court, *["ArrowRight"] * 5)  # A passes B
+    assert _state(court)["moving"] == "A"
+    court.page.wait_for_function("() => document.querySelector('.explorer-court p[role=status]').innerText.includes('Not this time')")
+    assert _state(court)["moving"] == "" and _state(court)["before_scores"] == _initial(court)["scores"]
+
+
+def test_an_item_dropped_on_another_makes_a_tie_and_luck_gets_a_range(court: Desk) -> None:
+    _fresh(court)
+    marks = {one["name"]: one for one in _marks(court)}
+    court.drag((marks["A"]["x"], marks["A"]["y"]), (marks["B"]["x"] - 0.006, marks["A"]["y"]))
+    state = _state(court)
+    assert state["scores"][0] == state["scores"][1]
+    assert "a sort that breaks ties by luck gives step" in _seen(court)
+
+
+def test_a_convention_pressed_in_the_table_fills_its_area(court: Desk) -> None:
+    _fresh(court)
+    before = court.look(2)
+    _press(court, "Tab", "Tab", "Enter", view=3)
+    assert _state(court)["shown"] == "trapezoid"
+    assert court.look(2)["hash"] != before["hash"]
+
+
 def test_the_camera_stays_on_the_street(navigator: Desk) -> None:
     _fresh(navigator)
     mark = _marks(navigator)[0]
@@ -275,26 +377,29 @@ def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: 
     assert _state(navigator)["brush"] is None
 
 
-def test_latency_from_key_press_to_picture(reference: Desk, laboratory: Desk, navigator: Desk, report: list[str]) -> None:
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court"])
+def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, reference: Desk, name: str, report: list[str]) -> None:
     keys = ["ArrowRight", "ArrowLeft"] * 10
     medians = {}
-    for name, desk in (("explorer-reference", reference), ("explorer-assignment", laboratory), ("explorer-city", navigator)):
+    for desk in (reference, request.getfixturevalue(name)):
+        name = desk.selector.removeprefix(".")
         desk.page.bring_to_front()
         times = sorted(desk.latencies(keys))
         medians[name] = statistics.median(times)
         line = f"latency {name}: median {medians[name]:.0f} ms, p90 {times[int(0.9 * len(times))]:.0f} ms"
         report.append(line)
     # Generous: a busy machine slows everything, the explorer that computes nothing included.
-    for name in ("explorer-assignment", "explorer-city"):
-        assert medians[name] < 100 + 8 * medians["explorer-reference"], report
+    assert medians[name] < 100 + 8 * medians["explorer-reference"], report
 
 
-def test_no_page_asked_another_machine_for_anything(laboratory: Desk, navigator: Desk) -> None:
-    assert laboratory.elsewhere == [] and navigator.elsewhere == []
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court"])
+def test_no_page_asked_another_machine_for_anything(request: pytest.FixtureRequest, name: str) -> None:
+    assert request.getfixturevalue(name).elsewhere == []
 
 
-def test_no_page_complained(laboratory: Desk, navigator: Desk) -> None:
-    assert laboratory.complaints == [] and navigator.complaints == []
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court"])
+def test_no_page_complained(request: pytest.FixtureRequest, name: str) -> None:
+    assert request.getfixturevalue(name).complaints == []
 
 
 def test_a_missing_part_is_skipped_by_name_and_an_error_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
