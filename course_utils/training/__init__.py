@@ -6,6 +6,8 @@
 ``standardize``              images with zero mean and unit deviation
 ``fit``                      the training loop: seed, early stop, interrupt, resume
 ``paired_comparison``        is A better than B, seed by seed?
+``CenterNet``                a detector that learns in seconds: objects are peaks of heat maps
+``train_detector``           its training
 ``multistage_backward``      the exact gradient of a batch larger than memory
 ``multistage_descriptors``   the same for use inside ``fit``
 ``SavedForBackward``         bytes that autograd keeps for the backward pass
@@ -14,11 +16,13 @@
 
 from course_utils.training.backbones import OrientedBackbone, SmallCNN, drawing_from, standardize
 from course_utils.training.comparison import PairedComparison, paired_comparison
+from course_utils.training.detector import CenterNet, train_detector
 from course_utils.training.fit import FitResult, fit
 from course_utils.training.memory import SavedForBackward
 from course_utils.training.multistage import MultistageResult, multistage_backward, multistage_descriptors
 
 __all__ = [
+    "CenterNet",
     "FitResult",
     "MultistageResult",
     "OrientedBackbone",
@@ -31,4 +35,5 @@ __all__ = [
     "multistage_descriptors",
     "paired_comparison",
     "standardize",
+    "train_detector",
 ]
