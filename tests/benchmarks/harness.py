@@ -11,6 +11,11 @@ alternative::
 The two run in turn (A B A B ...), so a machine that slows down slows both; the table gives the median of the paired
 ratios and their range. Both results are compared first: a fast wrong answer is no benchmark. The table is written into
 ``tests/benchmarks/README.md`` by this command, never by hand. One thread, unless a benchmark says otherwise.
+
+``@memory_benchmark`` measures memory instead, with a function of the same form: every run is a fresh process, which
+prepares both sides, runs one of them, and reports by how many megabytes its resident memory rose at most. That needs
+Linux; elsewhere these benchmarks are left out. (The peak is read from ``/proc``: the ``ru_maxrss`` of a new process
+starts with the peak of its parent.)
 """
 
 from __future__ import annotations
@@ -18,8 +23,10 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import json
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +37,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+PROCESS = Path("/proc/self")
 START, END = "<!-- written by `make bench`: start -->", "<!-- written by `make bench`: end -->"
 
 
@@ -43,11 +51,12 @@ class Benchmark:
     prepare: Callable[[], tuple[Callable, Callable]]
     agree: Callable[[object, object], bool] | None
     threads: int
+    unit: str = "ms"
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Seconds of both sides and the paired ratios theirs / ours."""
+class Pairs:
+    """Milliseconds or megabytes of both sides and the paired ratios theirs / ours."""
 
     ours: list[float]
     theirs: list[float]
@@ -67,43 +76,87 @@ def close(a: object, b: object) -> bool:
 
 
 def benchmark(
-    title: str, ours: str, theirs: str, agree: Callable[[object, object], bool] | None = close, threads: int = 1
+    title: str,
+    ours: str,
+    theirs: str,
+    agree: Callable[[object, object], bool] | None = close,
+    threads: int = 1,
+    unit: str = "ms",
 ) -> Callable:
     """Register a benchmark; ``agree=None`` where the alternative is an approximation and says so in its name."""
 
     def register(prepare: Callable[[], tuple[Callable, Callable]]) -> Callable:
-        BENCHMARKS.append(Benchmark(title, ours, theirs, prepare, agree, threads))
+        BENCHMARKS.append(Benchmark(title, ours, theirs, prepare, agree, threads, unit))
         return prepare
 
     return register
 
 
-def measure(bench: Benchmark, runs: int, seconds: float) -> Timing:
-    """Time both sides in turn, ``runs`` times or until ``seconds`` are used (three pairs at least)."""
+def memory_benchmark(title: str, ours: str, theirs: str, agree: Callable[[object, object], bool] | None = close) -> Callable:
+    """Register a benchmark of peak memory; the sides return a number or a small array."""
+    return benchmark(title, ours, theirs, agree, unit="MB")
+
+
+def measure(bench: Benchmark, runs: int, seconds: float) -> Pairs:
+    """Measure both sides in turn, ``runs`` times or until ``seconds`` are used (three pairs at least)."""
     from course_utils.profile import use_threads
 
     use_threads(bench.threads)
-    ours, theirs = bench.prepare()
-    first, second = ours(), theirs()
+    if bench.unit == "MB":
+        sides = [lambda side=side: in_a_new_process(bench, side) for side in (0, 1)]
+    else:
+        sides = [lambda work=work: timed(work) for work in bench.prepare()]
+    pairs, begin = Pairs([], []), time.perf_counter()
+    (_, first), (_, second) = sides[0](), sides[1]()
     if bench.agree is not None and not bench.agree(first, second):
         raise AssertionError(f"{bench.title}: the two sides disagree")
-    timing, begin = Timing([], []), time.perf_counter()
-    while len(timing.ours) < 3 or (len(timing.ours) < runs and time.perf_counter() - begin < seconds):
-        for side, work in ((timing.ours, ours), (timing.theirs, theirs)):
-            start = time.perf_counter()
-            work()
-            side.append(time.perf_counter() - start)
-    return timing
+    while len(pairs.ours) < 3 or (len(pairs.ours) < runs and time.perf_counter() - begin < seconds):
+        for figures, side in zip((pairs.ours, pairs.theirs), sides):
+            figures.append(side()[0])
+    return pairs
 
 
-def row(bench: Benchmark, timing: Timing) -> str:
+def timed(work: Callable) -> tuple[float, object]:
+    """Return the milliseconds of a call, and its result."""
+    start = time.perf_counter()
+    result = work()
+    return 1000 * (time.perf_counter() - start), result
+
+
+def in_a_new_process(bench: Benchmark, side: int) -> tuple[float, object]:
+    """Return the megabytes by which one side raises the memory of a fresh process, and its result."""
+    code = f"import harness; harness.report({bench.prepare.__module__!r}, {bench.prepare.__name__!r}, {side}, {bench.threads})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True)
+    if run.returncode != 0:
+        raise RuntimeError(f"{bench.title}: the measuring process failed\n{run.stderr}")
+    return tuple(json.loads(run.stdout.splitlines()[-1]))
+
+
+def report(module: str, name: str, side: int, threads: int) -> None:
+    """Prepare a memory benchmark, run one of its sides and print [megabytes, result]: the body of the fresh process."""
+    from course_utils.profile import use_threads
+
+    use_threads(threads)
+    work = getattr(importlib.import_module(module), name)()[side]
+    (PROCESS / "clear_refs").write_text("5")  # the peak starts again from the memory in use now
+    before = kilobytes("VmRSS")
+    result = work()
+    megabytes = (kilobytes("VmHWM") - before) / 1024
+    print(json.dumps([megabytes, np.asarray(result.detach() if hasattr(result, "detach") else result, dtype=float).tolist()]))
+
+
+def kilobytes(name: str) -> int:
+    """Return a figure of this process: ``VmRSS``, the memory in use, or ``VmHWM``, its peak."""
+    lines = (PROCESS / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+
+
+def row(bench: Benchmark, pairs: Pairs) -> str:
     """Return the table row of one benchmark."""
-    ratios = timing.ratios
-    milliseconds = [f"{1000 * statistics.median(side):.3g} ms" for side in (timing.ours, timing.theirs)]
+    ratios = pairs.ratios
+    ours, theirs = (f"{statistics.median(side):.3g} {bench.unit}" for side in (pairs.ours, pairs.theirs))
     spread = f"{statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f})"
-    return (
-        f"| {bench.title} | {bench.ours}: {milliseconds[0]} | {bench.theirs}: {milliseconds[1]} | **{spread}** | {len(ratios)} |"
-    )
+    return f"| {bench.title} | {bench.ours}: {ours} | {bench.theirs}: {theirs} | **{spread}** | {len(ratios)} |"
 
 
 def write_table(rows: list[str]) -> None:
@@ -150,6 +203,9 @@ def main() -> None:
     chosen = [b for b in BENCHMARKS if not options.words or any(w.lower() in b.title.lower() for w in options.words)]
     rows = []
     for bench in chosen:
+        if bench.unit == "MB" and not PROCESS.exists():
+            print(f"{bench.title}: left out, memory is measured on Linux only")
+            continue
         rows.append(row(bench, measure(bench, options.runs, options.seconds)))
         print(rows[-1], flush=True)
     if not options.words:
