@@ -107,9 +107,9 @@ class ConventionCourt(Explorer):
 
     def controls(self) -> Sequence[Control | Action]:
         """Return preset, prediction, cut-off and pin."""
-        presets = widgets.Dropdown(options=list(PRESETS), description="preset", layout=widgets.Layout(width="190px"))
-        guess = widgets.Dropdown(options=list(GUESSES), description="I predict", layout=widgets.Layout(width="290px"))
-        k = widgets.IntSlider(min=1, max=MAX_ITEMS - 2, description="k", layout=widgets.Layout(width="190px"))
+        presets = widgets.Dropdown(options=list(PRESETS), description="preset", layout=widgets.Layout(width="180px"))
+        guess = widgets.Dropdown(options=list(GUESSES), description="I predict", layout=widgets.Layout(width="280px"))
+        k = widgets.IntSlider(min=1, max=MAX_ITEMS - 2, description="k", layout=widgets.Layout(width="150px"))
         pin = widgets.Checkbox(description="Pin this ranking", indent=False, layout=widgets.Layout(width="auto"))
         presets.style.description_width, guess.style.description_width, k.style.description_width = "46px", "62px", "14px"
         return (

@@ -24,11 +24,11 @@ from course_utils.explore.court import (
 from course_utils.explore.scene import Field, Layer, Mark, Points, Polygons, Rail, Scene, Segments, Text, rectangle
 from course_utils.plotting import BLUE, GREEN, GREY, PURPLE, SKY, VERMILION, YELLOW
 
-WIDTH = 892  # pixels of a row
-AXIS_HEIGHT, HALF, MIDDLE_HEIGHT, TABLE_HEIGHT = 172, 440, 268, 184
+WIDTH = 828  # pixels of a row: fits beside JupyterLab's open side bar on a screen of 1280
+AXIS_HEIGHT, HALF, MIDDLE_HEIGHT, TABLE_HEIGHT = 172, 410, 268, 184
 AXIS = (-0.04, 1.04)  # 1 - score at the left and right edge
 LINE, LANE = 122.0, 27.0  # pixels: height of the axis, and between items that would overlap
-APART = 0.029  # items nearer than this on the axis stand above each other
+APART = 0.032  # items nearer than this on the axis stand above each other
 LOOK = {
     "step": (BLUE, "circle"),
     "trapezoid": (VERMILION, "square"),
@@ -154,7 +154,7 @@ def draw_strip(state: CourtState, result: CourtResult) -> Scene:
     if state.k <= n:
         cut = 20 + step * state.k
         layers.append(Segments([[cut, 42]], [[cut, base + 66]], PURPLE, 2, dashed=True))
-        layers.append(Text([[cut, 36]], [f"k = {state.k}"], size=12, align="centre", bold=True, halo=True))
+        layers.append(Text([[min(cut, HALF - 26), 36]], [f"k = {state.k}"], size=12, align="centre", bold=True, halo=True))
     for i, item in enumerate(result.junk):
         at = 20 + step * (n + 0.9 + i)
         layers.append(Points([[at, base + 18]], "muted", 7, "cross"))
@@ -180,7 +180,7 @@ def _tie_brackets(result: CourtResult, x: np.ndarray, step: float, base: float) 
 
 # ---- precision-recall curve -------------------------------------------------------------------------------------
 
-_PLOT = (46.0, 432.0, 226.0, 34.0)  # left, right, bottom, top in pixels
+_PLOT = (34.0, 400.0, 226.0, 34.0)  # left, right, bottom, top in pixels
 
 
 def _at(recall: np.ndarray, precision: np.ndarray) -> np.ndarray:
@@ -249,7 +249,7 @@ def _grid() -> list[Layer]:
 
 # ---- table ------------------------------------------------------------------------------------------------------
 
-_ROW, _HEAD, _BAR = 29.0, 40.0, 118.0
+_ROW, _HEAD, _BAR, _COLUMN = 29.0, 40.0, 104.0, 418.0
 
 
 def change_text(result: CourtResult, name: str) -> str:
@@ -270,15 +270,17 @@ def draw_table(state: CourtState, result: CourtResult) -> Scene:
     """Return all ten numbers as bars, with their change and what luck in ties could make of them."""
     since = "pinned" if state.pinned else "change"
     layers: list[Layer] = []
-    for left, title in ((8.0, "The whole list"), (458.0, f"Cut off: k = {state.k}, R = {result.n_relevant}")):
+    for left, title in ((8.0, "The whole list"), (8.0 + _COLUMN, f"Cut off: k = {state.k}, R = {result.n_relevant}")):
         layers.append(Text([[left, 16]], [title], size=15, bold=True))
-        layers.append(Text([[left + 352, 16]], [f"since {since}" if state.pinned else since], "muted", 12))
+        layers.append(Text([[left + 312, 16]], [f"since {since}" if state.pinned else since], "muted", 12))
     for column, names in enumerate((tuple(CONVENTIONS), CUT_OFFS)):
-        left = 8.0 + 450.0 * column
+        left = 8.0 + _COLUMN * column
         for row, name in enumerate(names):
             layers += _table_row(state, result, name, left, _HEAD + _ROW * row)
     fields = [
-        Field(name, (4.0, 448.0, _HEAD + _ROW * (row + 1) - 4, _HEAD + _ROW * row - 4), f"{name}: show its area in the curve")
+        Field(
+            name, (4.0, _COLUMN - 4, _HEAD + _ROW * (row + 1) - 4, _HEAD + _ROW * row - 4), f"{name}: show its area in the curve"
+        )
         for row, name in enumerate(CONVENTIONS)
     ]
     values = ", ".join(f"{name} {value_text(result, name)}" for name in CONVENTIONS)
@@ -293,14 +295,14 @@ def value_text(result: CourtResult, name: str) -> str:
 
 def _table_row(state: CourtState, result: CourtResult, name: str, left: float, top: float) -> list[Layer]:
     now, before, worst, best = result.values[ROWS.index(name)]
-    middle, zero, high = top + _ROW / 2 - 4, left + 152, top + _ROW - 12
+    middle, zero, high = top + _ROW / 2 - 4, left + 146, top + _ROW - 12
     colour, shape = LOOK.get(name, (SKY, ""))
     layers: list[Layer] = []
     if name == state.shown:
-        layers.append(Polygons([rectangle(left - 4, left + 438, top + _ROW - 5, top - 3)], "panel", "border", 1))
+        layers.append(Polygons([rectangle(left - 4, left + _COLUMN - 14, top + _ROW - 5, top - 3)], "panel", "border", 1))
     if shape:
         layers.append(Points([[left + 8, middle]], colour, 6, shape, filled=shape not in ("diamond",)))
-    words = name.replace("@k", f"@{state.k}").replace("k)", f"{state.k})")
+    words = name.replace("@k", f"@{state.k}").replace("k)", f"{state.k})").replace(" over", " /")
     layers.append(Text([[left + (22 if shape else 0), middle]], [words], size=14, bold=name == state.shown))
     if np.isnan(now):
         return [*layers, Text([[zero, middle]], ["undefined"], "muted", 14)]
@@ -316,5 +318,5 @@ def _table_row(state: CourtState, result: CourtResult, name: str, left: float, t
         layers.append(Segments([[x, middle - 6] for x in ends], [[x, middle + 6] for x in ends], "text", 2.5))
     layers.append(Text([[zero + _BAR + 10, middle]], [f"{now:.3f}"], size=14, bold=True))
     same = not result.changed(name)
-    layers.append(Text([[zero + _BAR + 68, middle]], [change_text(result, name)], "muted" if same else "text", 14, bold=not same))
+    layers.append(Text([[zero + _BAR + 62, middle]], [change_text(result, name)], "muted" if same else "text", 14, bold=not same))
     return layers

@@ -258,6 +258,19 @@ def court(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     return open_explorer("court", COURT, "explorer-court")
 
 
+BENCH = """
+from course_utils.explore import DetectionBench
+explorer = DetectionBench()
+explorer
+"""
+
+
+@pytest.fixture(scope="session")
+def bench(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The detection bench, with the loose boxes."""
+    return open_explorer("bench", BENCH, "explorer-detection")
+
+
 @pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""

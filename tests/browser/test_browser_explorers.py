@@ -24,11 +24,12 @@ HANDLES = {
     ".explorer-assignment": ("a0", ("a", "words", "anchors")),
     ".explorer-city": ("camera", ("x", "y")),
     ".explorer-court": ("I", ("scores",)),
+    ".explorer-detection": ("d6", ("detections",)),
     ".explorer-push": ("item3", ("scores",)),
 }
 
 
-@pytest.fixture(params=["laboratory", "navigator", "push", "court"])
+@pytest.fixture(params=["laboratory", "navigator", "push", "court", "bench"])
 def desk(request: pytest.FixtureRequest) -> Desk:
     desk: Desk = request.getfixturevalue(request.param)
     _fresh(desk)
@@ -302,7 +303,9 @@ def test_the_court_judges_a_prediction_when_the_arrow_keys_rest(court: Desk) -> 
         court.page.keyboard.press("Tab")
     _press(court, *["ArrowRight"] * 5)  # A passes B
     assert _state(court)["moving"] == "A"
-    court.page.wait_for_function("() => document.querySelector('.explorer-court p[role=status]').innerText.includes('Not this time')")
+    court.page.wait_for_function(
+        "() => document.querySelector('.explorer-court p[role=status]').innerText.includes('Not this time')"
+    )
     assert _state(court)["moving"] == "" and _state(court)["before_scores"] == _initial(court)["scores"]
 
 
@@ -321,6 +324,75 @@ def test_a_convention_pressed_in_the_table_fills_its_area(court: Desk) -> None:
     _press(court, "Tab", "Tab", "Enter", view=3)
     assert _state(court)["shown"] == "trapezoid"
     assert court.look(2)["hash"] != before["hash"]
+
+
+def _choose(desk: Desk, label: str, option: str) -> None:
+    desk.page.locator(f"{desk.selector} .widget-dropdown", has_text=label).locator("select").select_option(option)
+    desk.kernel("pass")
+
+
+def test_a_box_is_resized_by_its_corner_and_another_chosen_by_a_click(bench: Desk) -> None:
+    _fresh(bench)
+    left, top, right, bottom, _ = _state(bench)["detections"][0]
+    bench.drag((left, bottom), (left - 12, bottom - 20))
+    after = _state(bench)
+    assert after["detections"][0][:4] == pytest.approx([left - 12, top, right, bottom - 20], abs=0.5)
+    assert after["detections"][1:] == _initial(bench)["detections"][1:]
+    box = after["detections"][6]
+    bench.page.mouse.click(*bench.at(box[0] + 5, box[3] - 5))
+    bench.settled()
+    assert _state(bench)["chosen"] == "d6"
+    assert next(mark for mark in _marks(bench) if mark["name"] == "se")["x"] == pytest.approx(box[2])
+
+
+def test_a_box_is_drawn_on_empty_ground_and_removed_by_its_button(bench: Desk) -> None:
+    _fresh(bench)
+    bench.drag((100, 150), (170, 180))
+    drawn = _state(bench)
+    assert len(drawn["detections"]) == 8 and drawn["chosen"] == "d7" and drawn["draft"] is None
+    assert drawn["detections"][7] == pytest.approx([100, 150, 170, 180, 0.5], abs=0.5)
+    for label, boxes in (("Remove", 7), ("Add a box", 8)):
+        button = bench.page.locator(".explorer-detection button", has_text=label)
+        button.focus()
+        bench.page.keyboard.press("Enter")
+        bench.kernel("pass")
+        assert len(_state(bench)["detections"]) == boxes
+    assert "with 8 boxes" in _seen(bench)
+
+
+def test_the_confidence_task_is_solved_with_mouse_and_keyboard(bench: Desk) -> None:
+    _fresh(bench)
+    _choose(bench, "task", "confidences")
+    assert "Task: bring AP at IoU 0.50 to 1 without moving a box" in _seen(bench)
+    before = bench.look(2)
+    mark = json.loads(
+        bench.kernel("print(json.dumps(next(m for m in explorer.canvases['list'].scene['marks'] if m['name'] == 'c5')))")
+    )
+    bench.drag((mark["x"], mark["y"]), (mark["x"] - 100, mark["y"] + 30), view=1)
+    assert _state(bench)["detections"][5][4] < 0.3
+    _press(bench, "Tab", view=1)
+    while bench.canvas(1).get_attribute("data-chosen") != "c6":
+        bench.page.keyboard.press("Tab")
+    _press(bench, *["Shift+ArrowLeft"] * 3, view=1)
+    assert _state(bench)["detections"][6][4] == pytest.approx(0.25)
+    assert "Done: AP is 1 although 2 boxes are wrong" in _seen(bench)
+    assert bench.look(2)["hash"] != before["hash"]
+    _choose(bench, "task", "loose boxes")
+
+
+def test_triangle_slider_and_protocol_agree_on_the_threshold(bench: Desk) -> None:
+    _fresh(bench)
+    bench.canvas(3).scroll_into_view_if_needed()
+    bench.drag((0.5, 0.0), (0.3, 0.2), view=3)
+    assert _state(bench)["iou_threshold"] == pytest.approx(0.3, abs=0.01)
+    _press(bench, "Tab", "Shift+ArrowRight", view=3)
+    threshold = _state(bench)["iou_threshold"]
+    assert threshold == pytest.approx(0.4, abs=0.011)
+    slider = bench.page.locator(".explorer-detection .widget-readout")
+    assert slider.inner_text() == f"{threshold:.2f}"
+    _choose(bench, "protocol", "VOC 2007")
+    assert _seen(bench).startswith(f"VOC 2007 at IoU {threshold:.2f} finds")
+    assert bench.errors() == []
 
 
 def test_the_camera_stays_on_the_street(navigator: Desk) -> None:
@@ -377,7 +449,7 @@ def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: 
     assert _state(navigator)["brush"] is None
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court"])
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench"])
 def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, reference: Desk, name: str, report: list[str]) -> None:
     keys = ["ArrowRight", "ArrowLeft"] * 10
     medians = {}
@@ -392,12 +464,12 @@ def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, refer
     assert medians[name] < 100 + 8 * medians["explorer-reference"], report
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court"])
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench"])
 def test_no_page_asked_another_machine_for_anything(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).elsewhere == []
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court"])
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench"])
 def test_no_page_complained(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).complaints == []
 

@@ -330,7 +330,7 @@ def test_the_strip_writes_the_precision_of_every_relevant_rank() -> None:
 
 def test_the_table_has_ten_rows_and_names_k() -> None:
     strings = {s for layer in draw_table(START, compute_court(START)).layers for s in getattr(layer, "strings", ())}
-    assert {*CONVENTIONS, "AP@5 over R", "AP@5 over min(R, 5)", "AP@5 over found", "R-precision", "MAP@R"} <= strings
+    assert {*CONVENTIONS, "AP@5 / R", "AP@5 / min(R, 5)", "AP@5 / found", "R-precision", "MAP@R"} <= strings
     assert len(ROWS) == len(CONVENTIONS) + len(CUT_OFFS) == 10
 
 
