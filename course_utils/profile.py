@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 PROFILES = ("quick", "full", "gpu")
+LATER_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What torch, faiss, scikit-learn and BLAS libraries read when they are loaded."""
 
 T = TypeVar("T")
 
@@ -94,15 +96,20 @@ def n_threads() -> int:
 
 
 def use_threads(n: int | None = None) -> int:
-    """Set the threads of torch, faiss and the BLAS libraries to ``n`` (default ``n_threads()``); return the number."""
+    """Set the threads of torch, faiss and the BLAS libraries to ``n`` (default ``n_threads()``); return the number.
+
+    Libraries that are loaded already are told; those that come later (torch takes seconds to load, and not every
+    chapter needs it for its first picture) read the number from the environment.
+    """
     import sys
 
-    import torch
     from threadpoolctl import threadpool_limits
 
     n = n_threads() if n is None else n
-    os.environ["OMP_NUM_THREADS"] = str(n)  # for libraries that are loaded later: faiss, scikit-learn
-    torch.set_num_threads(n)
+    for variable in LATER_THREADS:
+        os.environ[variable] = str(n)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(n)
     if "faiss" in sys.modules:
         sys.modules["faiss"].omp_set_num_threads(n)
     threadpool_limits(n)

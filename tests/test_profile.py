@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -62,6 +66,20 @@ def test_use_threads_reaches_torch():
         assert torch.get_num_threads() == 1
     finally:
         profile.use_threads(before)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_libraries_that_are_loaded_after_the_set_up_start_with_its_threads(n):
+    """In a process of its own: only there is torch not loaded yet. The variable of the shell says something else."""
+    program = (
+        "import sys; from course_utils import profile; profile.set_up(); print('torch' in sys.modules)\n"
+        "import torch; print(torch.get_num_threads()); import faiss; print(faiss.omp_get_max_threads())\n"
+        "import sklearn.cluster, threadpoolctl\n"
+        "print(max(pool['num_threads'] for pool in threadpoolctl.threadpool_info()))"
+    )
+    environment = os.environ | {"COURSE_THREADS": str(n), "OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False", str(n), str(n), str(n)]
 
 
 def test_progress_is_silent_on_request(monkeypatch, capsys):

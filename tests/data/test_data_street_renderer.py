@@ -1,5 +1,8 @@
 """The camera: geometry against pictures that can be predicted, then determinism and light in a real district."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -161,6 +164,21 @@ def test_a_view_is_the_same_bytes_alone_and_in_any_batch(renderer, cameras):
     for i in range(n):
         alone = data.StreetRenderer(renderer.district).render(cameras[i], conditions[i], seasons[i], 100 + i, i)
         assert torch.equal(alone, together[i]) and torch.equal(alone, backwards[order.index(i)])
+
+
+def test_an_array_holds_the_same_bytes_as_the_tensor(renderer, cameras):
+    array = renderer.render_array(cameras[0], "dusk", "autumn", 101, 7)
+    assert isinstance(array, np.ndarray) and array.dtype == np.uint8
+    np.testing.assert_array_equal(array, renderer.render(cameras[0], "dusk", "autumn", 101, 7).numpy())
+
+
+def test_a_view_can_be_made_without_loading_torch():
+    program = (
+        "import sys; from course_utils import data\n"
+        "data.StreetRenderer(data.district(11, 'validation'), (24, 32)).render_array(data.Camera(60.0, 0.0, 0.0))\n"
+        "print('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_a_view_does_not_depend_on_the_number_of_threads(renderer, cameras):

@@ -119,8 +119,17 @@ class StreetRenderer:
         """
         import torch
 
+        return torch.from_numpy(self.render_array(camera, condition, season, traversal, noise_seed))
+
+    def render_array(
+        self, camera: Camera, condition: str = "sun", season: str = "summer", traversal: int = 100, noise_seed: int = 0
+    ) -> np.ndarray:
+        """Return the same view as ``render`` as an array, uint8 ``(3, H, W)``; needs no torch.
+
+        Parameters and errors are those of ``render``.
+        """
         drive = self._drive(condition, season, traversal)
-        return torch.from_numpy(self._view(_checked_camera(camera), drive, checked_int(noise_seed, "noise_seed", low=0)))
+        return self._view(_checked_camera(camera), drive, checked_int(noise_seed, "noise_seed", low=0))
 
     def render_many(
         self,

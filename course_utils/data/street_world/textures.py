@@ -15,7 +15,6 @@ from functools import cache
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 from course_utils.data.photographs import photograph_array
 
@@ -56,6 +55,8 @@ def halved(array: np.ndarray) -> np.ndarray:
 @cache
 def material(name: str, scale: float) -> np.ndarray:
     """Return the endless tile of a material: uint8 ``(2h, 2w)`` with mean 128, at ``scale`` pixels per metre."""
+    from scipy.ndimage import gaussian_filter  # here, so that views that are read from disk need not wait for it
+
     source = _source(name).astype(np.float32)
     factor = scale / PIXELS_PER_METRE[name]
     height, width = max(4, round(source.shape[0] * factor)), max(4, round(source.shape[1] * factor))
@@ -91,6 +92,8 @@ def _grey(picture: np.ndarray) -> np.ndarray:
 
 @cache
 def _straight_bricks() -> np.ndarray:
+    from scipy.ndimage import map_coordinates
+
     bricks = np.rot90(photograph_array("brick")[..., 0]).astype(np.float32)
     y, x = np.mgrid[400:1600:2, 10:1310:2]
     u, v, w = _BRICK_WARP @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])

@@ -19,7 +19,6 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from course_utils.data.street_world.districts import District
 
@@ -165,6 +164,8 @@ def shadow_heights(place: District, azimuth: float, elevation: float) -> np.ndar
 @lru_cache(maxsize=8)
 def lamp_pools(place: District) -> np.ndarray:
     """Return the light of the street lamps on the ground, float32 in [0, 1], 4 cells per metre."""
+    from scipy.ndimage import gaussian_filter
+
     x_min, _, y_min, _ = place.bounds
     grid = np.zeros_like(_heights(place))
     for x, y in place.lamps:
