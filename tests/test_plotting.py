@@ -100,3 +100,32 @@ def test_seeds_are_drawn_as_points_with_a_bar_at_the_mean():
     assert [p.get_offsets()[:, 1].tolist() for p in points] == [[1.0, 3.0], [2.0, 4.0]]
     bars = [c.get_segments()[0][0][1] for c in ax.collections if hasattr(c, "get_segments")]
     assert bars == [2.0, 3.0]
+
+
+def test_boxes_enclose_their_pixels_and_tell_class_and_verdict():
+    _, ax = plotting.new_figure()
+    plotting.draw_image(ax, torch.zeros(3, 96, 96))
+    boxes = torch.tensor([[10.0, 20.0, 30.0, 60.0], [0.0, 0.0, 96.0, 96.0]])
+    plotting.draw_boxes(ax, boxes, ["car 0.9", "cup 0.4"], classes=[1, 2], right=[True, False])
+    lines = [line for line in ax.lines if line.get_color() != "black"]
+    assert [line.get_color() for line in lines] == [plotting.FILL_COLOURS[1], plotting.FILL_COLOURS[2]]
+    assert (lines[0].get_xdata().min(), lines[0].get_xdata().max(), lines[0].get_ydata().max()) == (9.5, 29.5, 59.5)
+    assert lines[0].get_linestyle() == "-" and lines[1].get_linestyle() == "--"
+    assert [text.get_text() for text in ax.texts] == ["car 0.9", "cup 0.4"]
+    assert ax.get_xlim() == (-0.5, 95.5)
+
+
+def test_equal_labels_get_equal_colours_and_no_boxes_draw_nothing():
+    _, ax = plotting.new_figure()
+    plotting.draw_image(ax, torch.zeros(3, 8, 8))
+    plotting.draw_boxes(ax, torch.zeros(0, 4), [])
+    assert len(ax.lines) == 0
+    plotting.draw_boxes(ax, [[0, 0, 4, 4], [1, 1, 3, 3], [2, 2, 8, 8]], ["a", "b", "a"])
+    colours = [line.get_color() for line in ax.lines if line.get_color() != "black"]
+    assert colours[0] == colours[2] != colours[1]
+
+
+def test_boxes_with_too_few_labels_are_refused():
+    _, ax = plotting.new_figure()
+    with pytest.raises(ValueError, match="`labels` must be one entry for each of the 2 boxes, but got 1 entries"):
+        plotting.draw_boxes(ax, torch.zeros(2, 4), ["a"])
