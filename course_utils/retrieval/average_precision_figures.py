@@ -152,7 +152,7 @@ def draw_conventions(
         ax.plot(recall, precision, label=(labels or {}).get(convention, convention), **look)
     ax.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(0, 1.04))
     ax.grid(True)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=10)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=10, frameon=False)
     return ax
 
 
