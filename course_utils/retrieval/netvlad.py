@@ -47,6 +47,7 @@ from course_utils.checks import (
     message,
     numpy_generator,
 )
+from course_utils.retrieval.codebook import learn_codebook
 
 SECOND_TO_FIRST = 0.01  # soft weight of the second centre relative to the first; official code, function addLayers
 SMALLEST_MEAN_GAP = 1e-6  # below it two centres coincide and alpha would run to infinity
@@ -230,7 +231,8 @@ class NetVLAD(nn.Module):
                 )
             )
         if centers is None:
-            centers = _k_means(descriptors, self.n_clusters, random_state)
+            seed = int(numpy_generator(random_state).integers(2**31 - 1))
+            centers, _ = learn_codebook(descriptors.astype(np.float32), self.n_clusters, KMEANS_ITERATIONS, seed)
         centers = checked_array(centers, "centers", (self.n_clusters, self.dim), np.float64)
         self.centers.copy_(torch.from_numpy(centers))
         # one cluster takes everything whatever alpha is
@@ -323,14 +325,3 @@ class NetVLAD(nn.Module):
 
 def _unit_rows(matrix: np.ndarray) -> np.ndarray:
     return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), EPS)
-
-
-def _k_means(descriptors: np.ndarray, n_clusters: int, random_state: Any) -> np.ndarray:
-    """Return the (K, D) centres of faiss's k-means on all rows, without its sub-sampling and its size warning."""
-    import faiss
-
-    seed = int(numpy_generator(random_state).integers(2**31 - 1))
-    limits = {"min_points_per_centroid": 1, "max_points_per_centroid": len(descriptors)}
-    clustering = faiss.Kmeans(descriptors.shape[1], n_clusters, niter=KMEANS_ITERATIONS, seed=seed, **limits)
-    clustering.train(np.ascontiguousarray(descriptors, dtype=np.float32))
-    return np.asarray(clustering.centroids)

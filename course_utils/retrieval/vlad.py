@@ -51,6 +51,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from course_utils.checks import checked_array, checked_choice, checked_float, checked_int, message, numpy_generator
+from course_utils.retrieval.codebook import learn_codebook
 
 NORMALIZATIONS = ("none", "l2", "ssr", "intra", "residual")
 TINY = 1e-12  # guard of the official NetVLAD code: an empty word stays zero instead of becoming 0 / 0
@@ -148,10 +149,7 @@ class VLAD(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The codebook comes from scikit-learn's k-means, run on one thread: with several, the order of the additions, and
-    with it the last digits of the centres, depends on their number. On one thread the same seed gives the same
-    codebook on the same machine whatever ``OMP_NUM_THREADS`` says. faiss' k-means would draw 256 points per centre
-    from the sample by default and ignore the rest; this one uses them all.
+    The codebook comes from k-means; see ``retrieval.codebook``.
 
     Cost: ``O(N K D)`` for the assignment, as one matrix product over the descriptors of all images.
     """
@@ -218,7 +216,7 @@ class VLAD(TransformerMixin, BaseEstimator):
                 message("descriptors", f"at least `n_clusters` = {self.n_clusters} descriptors", str(len(sample)))
                 + " Use more images, a denser grid, or fewer clusters."
             )
-        centers, self.inertia_ = _codebook(sample, self.n_clusters, self.max_iter, int(generator.integers(2**31 - 1)))
+        centers, self.inertia_ = learn_codebook(sample, self.n_clusters, self.max_iter, int(generator.integers(2**31 - 1)))
         return self._with_codebook(centers)
 
     def transform(self, descriptors: Sequence[Any]) -> np.ndarray:
@@ -374,15 +372,6 @@ def _sample_per_image(rows: np.ndarray, lengths: np.ndarray, most: int, generato
     order = np.lexsort((keys, image))  # shuffles within each image
     rank = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return rows[np.sort(order[rank < most])]
-
-
-def _codebook(sample: np.ndarray, n_clusters: int, max_iter: int, seed: int) -> tuple[np.ndarray, float]:
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # see the Notes of VLAD
-        model = KMeans(n_clusters, n_init=1, max_iter=max_iter, algorithm="lloyd", random_state=seed).fit(sample)
-    return model.cluster_centers_, float(model.inertia_) / len(sample)
 
 
 def _add_to_cells(sums: np.ndarray, counts: np.ndarray, cells: np.ndarray, residuals: np.ndarray) -> None:

@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from course_utils.retrieval import VLAD, NetVLAD, alpha_from_gaps, assignment_gaps
+from course_utils.retrieval.codebook import learn_codebook
+from course_utils.retrieval.netvlad import KMEANS_ITERATIONS
 
 
 def features(seed=0, b=2, n=7, d=5, dtype=torch.float64):
@@ -133,6 +136,25 @@ def test_weights_after_initialisation_are_those_of_the_table(variant):
     else:
         torch.testing.assert_close(net.assignment_weight, 2 * net.alpha * net.centers)
         torch.testing.assert_close(net.assignment_bias, -net.alpha * net.centers.square().sum(1))
+
+
+def test_without_centres_it_starts_from_the_codebook_of_vlad_on_the_unit_rows():
+    rows = np.random.default_rng(0).normal(size=(200, 6))
+    unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    seed = int(np.random.default_rng(4).integers(2**31 - 1))
+    centers, _ = learn_codebook(unit, 5, KMEANS_ITERATIONS, seed)
+    np.testing.assert_array_equal(NetVLAD(6, 5).init_from(rows, random_state=4).centers.detach().numpy(), centers)
+
+
+@pytest.mark.parametrize("variant", ["v1", "v2"])
+def test_the_start_does_not_depend_on_the_number_of_threads(variant):
+    rows = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    starts = []
+    for n in (1, 2):
+        with threadpool_limits(n):
+            starts.append(NetVLAD(16, 8, variant).init_from(rows, random_state=3).state_dict())
+    for name in ("centers", "assignment_weight"):
+        assert torch.equal(starts[0][name], starts[1][name])
 
 
 def test_init_from_clusters_what_is_aggregated():
