@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import html
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -181,6 +182,7 @@ class Explorer(widgets.VBox):
     def __init__(self, state: Any = None, scheduler: Scheduler | None = None) -> None:
         super().__init__()
         self.last_error: str | None = None
+        self._one_at_a_time = threading.RLock()
         self._scheduler = scheduler or loop_scheduler
         self._waiting: Any = None
         self._quiet = False
@@ -288,9 +290,10 @@ class Explorer(widgets.VBox):
 
     def _control_listener(self, control: Control) -> Callable[[Any], None]:
         def listen(change: Any) -> None:
-            if not self._quiet:
-                new = change["new"]
-                self._guarded(lambda: self._move_to(control.new_state(self._wanted, new)))
+            with self._one_at_a_time:  # a reader's change waits while another thread writes the controls
+                if not self._quiet:
+                    new = change["new"]
+                    self._guarded(lambda: self._move_to(control.new_state(self._wanted, new)))
 
         return listen
 
@@ -305,7 +308,15 @@ class Explorer(widgets.VBox):
         return self._move_to(state)
 
     def _guarded(self, action: Callable[[], object]) -> object:
-        """Run a handler; a failure becomes a sentence in the error line, and the last good state stays."""
+        """Run a handler; a failure becomes a sentence in the error line, and the last good state stays.
+
+        JupyterLab may deliver messages of several widgets in several threads of the kernel (subshells). One handler runs
+        after the other: otherwise a late message of a canvas could undo a *Reset* that was pressed after it.
+        """
+        with self._one_at_a_time:
+            return self._run(action)
+
+    def _run(self, action: Callable[[], object]) -> object:
         good = self._state, self.result
         try:
             outcome = action()

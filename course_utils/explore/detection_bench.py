@@ -215,13 +215,13 @@ class DetectionBench(Explorer):
 
     def controls(self) -> Sequence[Control | Action]:
         """Return task, protocol, threshold, the comparison and the two buttons."""
-        tasks = widgets.Dropdown(options=list(TASKS), description="task", layout=widgets.Layout(width="170px"))
-        protocols = widgets.Dropdown(options=list(PROTOCOLS), description="protocol", layout=widgets.Layout(width="165px"))
-        low, high = THRESHOLDS[0], THRESHOLDS[-1]
-        slider = widgets.FloatSlider(value=0.5, min=low, max=high, step=0.01, description="IoU threshold")
-        slider.layout.width = "260px"
+        tasks = widgets.Dropdown(options=list(TASKS), description="task", layout=widgets.Layout(width="145px"))
+        protocols = widgets.Dropdown(options=list(PROTOCOLS), description="protocol", layout=widgets.Layout(width="150px"))
+        # Choices, not a float slider: that one sends its own rounding of a value back, and an old value returns late.
+        steps = [(f"{threshold:.2f}", threshold) for threshold in THRESHOLDS]
+        slider = widgets.SelectionSlider(options=steps, value=0.5, description="IoU", layout=widgets.Layout(width="190px"))
         tasks.style.description_width, protocols.style.description_width = "35px", "58px"
-        slider.style.description_width = "85px"
+        slider.style.description_width = "24px"
         compare = widgets.Checkbox(description="other rule", indent=False, layout=widgets.Layout(width="auto"))
         middle = (0.375 * self.width, 0.375 * self.height, 0.625 * self.width, 0.625 * self.height)
         return (

@@ -15,7 +15,7 @@ from course_utils.explore.scene import Layer, Mark, Picture, Points, Polygons, R
 from course_utils.plotting import BLUE, GREEN, GREY, PURPLE, SKY, VERMILION
 from course_utils.retrieval.detection_metrics import COCO_IOU_THRESHOLDS
 
-SIDE = 440  # pixels, width of every view
+SIDE = 412  # pixels, width of every view: two stand side by side in a notebook beside the file browser
 LOW = 300  # pixels, height of the two curves
 LOOKS = {  # verdict: colour, symbol, short word
     "true positive": (GREEN, "circle", "true"),
@@ -24,7 +24,7 @@ LOOKS = {  # verdict: colour, symbol, short word
     "ignored": (GREY, "ring", "ignored"),
 }
 TRUTH = BLUE
-AXIS = (258.0, 394.0)  # pixels of confidence 0 and 1 in the list
+AXIS = (248.0, 368.0)  # pixels of confidence 0 and 1 in the list
 TOP = 62.0  # pixels above the list's first row
 LEVELS = {"voc2007": 11, "coco": 101}
 CORNERS = {"nw": (0, 1), "ne": (2, 1), "sw": (0, 3), "se": (2, 3)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -294,6 +295,45 @@ def test_without_a_running_loop_the_default_scheduler_computes_at_once() -> None
     explorer = Slow()
     _move(explorer, 1, 5.0)
     assert explorer.result == 5.0 and explorer.canvases["line"].answer == 1
+
+
+def _two_threads(first, second, gate: threading.Event) -> None:
+    """Start ``first``, which waits at the gate; let ``second`` try to overtake it; open the gate."""
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    threads[1].start()
+    threads[1].join(0.3)
+    gate.set()
+    for thread in threads:
+        thread.join(10)
+
+
+def test_a_reset_in_another_thread_is_not_undone_by_the_move_before_it() -> None:
+    explorer, gate, entered = Doubler(), threading.Event(), threading.Event()
+
+    def compute(state: Number) -> float:
+        if state.x == 3.0:
+            entered.set()
+            gate.wait(10)
+        return state.x
+
+    explorer.compute = compute
+    _two_threads(lambda: _move(explorer, 1, 3.0), lambda: entered.wait(10) and explorer.reset(), gate)
+    assert explorer.state == Number() and explorer.status == "The result is 1.0."
+
+
+def test_a_control_changed_in_another_thread_while_controls_are_written_is_not_lost() -> None:
+    explorer, gate, entered = Doubler(), threading.Event(), threading.Event()
+    box = explorer._controls[0].widget
+
+    def to_widget(value: bool) -> bool:
+        entered.set()
+        gate.wait(10)
+        return value
+
+    explorer._controls[0] = Control(box, "double", to_widget=to_widget)
+    _two_threads(lambda: _move(explorer, 1, 3.0), lambda: entered.wait(10) and setattr(box, "value", True), gate)
+    assert explorer.state == Number(3.0, True) and explorer.result == 6.0
 
 
 def test_an_explorer_without_its_parts_says_which_one_is_missing() -> None:

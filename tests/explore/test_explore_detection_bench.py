@@ -357,7 +357,7 @@ def test_a_detectors_output_on_a_scene_comes_onto_the_bench_class_by_class() -> 
 def test_a_wide_picture_keeps_its_shape() -> None:
     wide = np.zeros((90, 180, 3), np.uint8)
     bench = DetectionBench(image=wide, objects={"boxes": [[10, 10, 60, 60]], "difficult": [True]})
-    assert bench.scenes()["picture"].height == 220 and bench.scenes()["list"].height == 320
+    assert bench.scenes()["picture"].height == 206 and bench.scenes()["list"].height == 320
     assert "no value" in bench.status and bench.last_error is None
     bench.still()
 
