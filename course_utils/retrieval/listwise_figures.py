@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST = 0.32  # length of the longest arrow, in units of the score
+LONGEST, SHORTEST = 0.32, 0.12  # an arrow is SHORTEST from the item's centre plus up to LONGEST, in units of the score
 STYLES = ("-", "--", "-.", ":")
+_POINTS = {"textcoords": "offset points"}
 
 
 def draw_items(ax: Axes, scores: Any, relevant: Any, y: Any = 0.0, size: float = 8.0) -> Axes:
@@ -91,15 +92,14 @@ def draw_pushes(ax: Axes, scores: Any, relevant: Any, push: Any, title: str) -> 
     strongest = max(float(np.abs(push).max(initial=0.0)), 1e-300)
     for x, y, force, right in zip(scores, lanes, push, relevant):
         if force == 0:
-            ax.text(x + 0.07, y, "0", va="center", ha="center", fontsize=11, fontweight="bold")
+            ax.annotate("0", (x, y), xytext=(11, 0), va="center", ha="center", fontweight="bold", fontsize=11, **_POINTS)
             continue
-        wrong = (force < 0) == bool(right)
-        length = np.sign(force) * max(LONGEST * abs(force) / strongest, 0.05)
-        start = x + np.sign(force) * 0.05
-        arrow = {"arrowstyle": "-|>", "color": plotting.PURPLE if wrong else plotting.BLUE, "lw": 2.2}
-        ax.annotate("", xy=(start + length, y), xytext=(start, y), arrowprops={**arrow, "linestyle": "--" if wrong else "-"})
+        wrong, side = (force < 0) == bool(right), np.sign(force)
+        tip = x + side * (LONGEST * abs(force) / strongest + SHORTEST)
+        arrow = {"arrowstyle": "-|>", "color": plotting.PURPLE if wrong else plotting.BLUE, "lw": 2, "shrinkA": 6, "shrinkB": 0}
+        ax.annotate("", xy=(tip, y), xytext=(x, y), arrowprops={**arrow, "linestyle": "--" if wrong else "-"})
         if wrong:
-            ax.text(start + length + np.sign(force) * 0.05, y, "!", va="center", ha="center", fontweight="bold")
+            ax.annotate("!", (tip, y), xytext=(side * 6, 0), va="center", ha="center", fontweight="bold", **_POINTS)
     ax.set(title=title, xlim=(-1.15, 1.25), ylim=(0.3, len(scores) + 0.7), yticks=[])
     ax.spines["left"].set_visible(False)
     return ax
