@@ -12,7 +12,7 @@ from course_utils.explore.ranking_forces import BINNED, CONTESTANTS, RACE_STEPS,
 from course_utils.explore.scene import Layer, Mark, Points, Polygons, Rail, Scene, Segments, Text, rectangle
 from course_utils.plotting import BLUE, GREEN, PURPLE, SKY, VERMILION
 
-WIDE, SIDE = 564, 304  # pixels
+WIDE, SIDE = 546, 296  # pixels
 TALL, LOW = 336, 190
 LEFT, RIGHT = -1.16, 1.16  # scores at the edges of the wide views
 PIXEL = (RIGHT - LEFT) / WIDE  # one pixel, in units of the score
@@ -232,7 +232,7 @@ def draw_scoreboard(state: PushState, result: PushResult) -> Scene:
 
 def draw_race(state: PushState, result: PushResult) -> Scene:
     """Return true AP against steps: the reader's own path, and all losses if there is a race."""
-    left, right, top, foot = 34.0, 172.0, 40.0, TALL - 34.0
+    left, right, top, foot = 34.0, 164.0, 40.0, TALL - 34.0
 
     def place(values: np.ndarray) -> np.ndarray:
         return np.column_stack([left + (right - left) / RACE_STEPS * np.arange(len(values)), foot - (foot - top) * values])
