@@ -95,8 +95,8 @@ def judge_05_1(answer: Any) -> Verdict:
             return not_yet(f"{text}. {count} {where}", hint=1)
         return not_yet(f"{count} {where}", hint=2)
     return right(
-        f"All {N_LISTS} lists agree to {EXACT:.0e} with the definition, and so with scikit-learn. Equal scores are one threshold: "
-        "a system that gives one score to everything gets the share of relevant items, and no lucky input order helps it."
+        f"All {N_LISTS} lists agree with the definition to {EXACT:.0e}, and so with scikit-learn. Equal scores are one "
+        "threshold: a system that gives one score to everything gets the share of relevant items, and no lucky input order helps it."
     )
 
 
@@ -188,8 +188,8 @@ register(
         hints=(
             "A threshold accepts every item with that score or a higher one, so equal scores enter together. "
             "Precision and recall exist only at the ends of the tie groups.",
-            "$\\mathrm{AP} = \\frac{1}{R} \\sum_m P(t_m)\\,\\left(\\mathrm{hits}(t_m) - \\mathrm{hits}(t_{m-1})\\right)$ over the "
-            "distinct scores $t_1 > t_2 > \\dots$, with $\\mathrm{hits}(t_0) = 0$.",
+            "$\\mathrm{AP} = \\frac{1}{R} \\sum_m P(t_m)\\,\\left(\\mathrm{hits}(t_m) - \\mathrm{hits}(t_{m-1})\\right)$ over "
+            "the distinct scores $t_1 > t_2 > \\dots$, with $\\mathrm{hits}(t_0) = 0$.",
             "`order = np.argsort(-scores)`, `hits = np.cumsum(relevant[order])`; then keep only the positions where the next "
             "score differs: `last = np.append(ordered[1:] != ordered[:-1], True)`. `np.diff(hits[last], prepend=0)` is the gain.",
         ),
@@ -270,7 +270,7 @@ def judge_05_2(answer: Any) -> Verdict:
         )
     return right(
         "Only one relevant item, at rank 2: right before it precision is 0, at it 1/2. The step rule reads the right end of the "
-        "segment and ignores the left one; the trapezoid takes the mean of both. At rank 1 they agree, because the curve starts at 1."
+        "segment and ignores the left one; the trapezoid takes the mean of both. At rank 1 both agree: the curve starts at 1."
     )
 
 
@@ -296,7 +296,7 @@ def _wrong_gap(gap: float, lists: set[tuple[int, ...]], expected: float) -> str:
             return f"{gap:.4f}: {text}."
     if fitting:
         return f"{gap:.4f} comes out by two slips. " + ". Or: ".join(fitting) + "."
-    return f"The largest gap is not {gap:.4f}. Try the list 0 1 by hand: the step rule gives 1/2, the trapezoid the mean of 0 and 1/2."
+    return f"The largest gap is not {gap:.4f}. Try the list 0 1 by hand: step gives 1/2, the trapezoid the mean of 0 and 1/2."
 
 
 def _words(labels: tuple[int, ...]) -> str:
@@ -463,8 +463,8 @@ def _best_assignment(ious: np.ndarray, scores: np.ndarray, threshold: float) -> 
 
 MATCH_TRAPS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
     "One object is matched by several detections; the second one is a false positive": lambda *p: _matched(*p, many=True),
-    "This is the rule of PASCAL VOC: a detection whose best object is taken gives up. COCO's rule is asked for: it takes the best "
-    "object that is still free": lambda *p: _matched(*p, best_only=True),
+    "This is the rule of PASCAL VOC: a detection whose best object is taken gives up. COCO's rule is asked for: it takes the "
+    "best object that is still free": lambda *p: _matched(*p, best_only=True),
     "Detections are matched in input order; the most confident one comes first": lambda *p: _matched(
         *p, order=lambda scores: np.arange(len(scores))
     ),
