@@ -5,11 +5,15 @@ A chapter that brings a method adds its claims here. The smallest effect is writ
 
 from __future__ import annotations
 
-from course_utils.evidence import netvlad_claims, vlad_claims
+from functools import partial
+
+from course_utils.evidence import ap_loss_claims, convention_claims, netvlad_claims, vlad_claims
 from course_utils.evidence.ledger import CLAIMS, Claim, register
 
 __all__ = ["CLAIMS"]
 
+REVAUD = "J. Revaud et al., ICCV 2019"
+DIGITS = "Here: 400 noisy 8 x 8 digits to learn from, 597 others to search in, a network of two layers, 200 steps."
 STREETS = "Here: generated towns, one district to learn from and another to search in, one town per seed."
 
 register(
@@ -59,5 +63,100 @@ register(
         smallest_effect=0.05,
         unit="Recall@1",
         scale=STREETS + " Training, model choice and test use three districts without a common place.",
+    )
+)
+register(
+    Claim(
+        key="ap-loss-beats-triplet",
+        source=REVAUD + ", comparison with the triplet loss",
+        sentence=(
+            "Trained on the listwise AP loss, the same network retrieves better than trained on triplets, "
+            "at equal steps and at equal time."
+        ),
+        experiment=ap_loss_claims.ap_against_triplet,
+        pairs=[("AP loss", "triplet, equal steps"), ("AP loss", "triplet, equal time")],
+        smallest_effect=0.02,
+        unit="mAP",
+        scale=DIGITS
+        + " Both losses with the best settings on a validation part. The training images can be learned by heart here;"
+        " the paper trains on large photographs that cannot.",
+    )
+)
+register(
+    Claim(
+        key="ap-loss-beats-triplet-fresh-noise",
+        source=REVAUD + ", comparison with the triplet loss",
+        sentence="The same, where the noise is new at every step and nothing can be learned by heart.",
+        experiment=partial(ap_loss_claims.ap_against_triplet, noise="fresh"),
+        pairs=[("AP loss", "triplet, equal steps"), ("AP loss", "triplet, equal time")],
+        smallest_effect=0.02,
+        unit="mAP",
+        scale=DIGITS + " New noise at every step. Both losses with the best settings on a validation part.",
+    )
+)
+register(
+    Claim(
+        key="ap-loss-bins",
+        source=REVAUD + ", the opposite of its remark on parameters",
+        sentence="In a batch of 40 the number of bins matters: three are too few and a hundred too many.",
+        experiment=partial(ap_loss_claims.number_of_bins, batch=40),
+        pairs=[("10 bins", "3 bins"), ("10 bins", "100 bins")],
+        smallest_effect=0.02,
+        unit="mAP",
+        scale=DIGITS
+        + " New noise at every step. The paper calls its loss insensitive to the number of bins; its batches hold 4,096 images.",
+    )
+)
+register(
+    Claim(
+        key="ap-loss-bins-large-batch",
+        source=REVAUD + ", the opposite of its remark on parameters",
+        sentence="In a batch of 200 the number of bins matters as well.",
+        experiment=partial(ap_loss_claims.number_of_bins, batch=200),
+        pairs=[("10 bins", "3 bins"), ("10 bins", "100 bins")],
+        smallest_effect=0.02,
+        unit="mAP",
+        scale=DIGITS + " New noise at every step. The paper calls its loss insensitive to the number of bins:"
+        " where 10 bins are not better than 100, this run agrees with it.",
+    )
+)
+for _key, _noise, _scale in (
+    (
+        "ap-loss-batch-size",
+        "fixed",
+        " The training images can be learned by heart, which more steps on larger batches do faster.",
+    ),
+    ("ap-loss-batch-size-fresh-noise", "fresh", " New noise at every step, so that nothing can be learned by heart."),
+):
+    register(
+        Claim(
+            key=_key,
+            source=REVAUD + ", effect of the batch size",
+            sentence="A larger batch retrieves better, in training and in test, at equal steps and at equal images seen.",
+            experiment=partial(ap_loss_claims.batch_sizes, noise=_noise),
+            pairs=[
+                (f"{part}, equal {equal}, B = {larger}", f"{part}, equal {equal}, B = {smaller}")
+                for part in ("training", "test")
+                for equal in ("steps", "images")
+                for larger, smaller in ((40, 16), (200, 40))
+            ],
+            smallest_effect=0.02,
+            unit="mAP",
+            scale=DIGITS.replace(", 200 steps", "") + _scale + " The paper goes up to 4,096 images a batch.",
+        )
+    )
+register(
+    Claim(
+        key="convention-flips",
+        source="A claim of this course, about every table that is decided by a point",
+        sentence=(
+            "Of two systems whose step mAPs lie within one point of each other, another convention or a cut-off prefers the other "
+            "one in more than one case out of twenty."
+        ),
+        experiment=convention_claims.convention_flips,
+        pairs=[("trapezoid", "step again"), ("11-point", "step again"), ("MAP@R", "step again"), ("AP@5", "step again")],
+        smallest_effect=0.05,
+        unit="share of close pairs with another winner",
+        scale="Here: random projections of digit images to 12 numbers, 200 queries, 10 relevant items in a database of 100.",
     )
 )
