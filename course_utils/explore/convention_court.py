@@ -29,6 +29,7 @@ from course_utils.explore.court import (
     CourtResult,
     CourtState,
     compute_court,
+    ranked,
 )
 from course_utils.explore.court_play import (
     GUESSES,
@@ -145,8 +146,22 @@ class ConventionCourt(Explorer):
         if result.band("step"):
             worst, best = result.values[ROWS.index("step"), 2:]
             luck = f"; a sort that breaks ties by luck gives step {worst:.3f} to {best:.3f}"
-        return f"{held}{more}: {whole}; AP@{state.k} is {cut}{luck}."
+        return f"{held}{more}: {whole}; AP@{state.k} is {cut}{luck}{_moved(state, result)}."
 
     def goal(self, state: CourtState, result: CourtResult) -> str:
         """Return the verdict on the prediction, and the task."""
         return goal_of(state, result)
+
+
+def _moved(state: CourtState, result: CourtResult) -> str:
+    """Say which item moved since the list that changes are counted from, and how far."""
+    moved = [i for i, (old, new) in enumerate(zip(state.before_scores, state.scores)) if old != new]
+    if len(moved) != 1 or moved[0] not in result.order:
+        return ""
+    item = moved[0]
+    places = ranked(np.asarray(state.before_scores), state.kinds).index(item) + 1, result.order.index(item) + 1
+    path = (
+        f"rank {places[0]} to rank {places[1]}" if places[0] != places[1] else f"{state.scores[item]:.2f}, still rank {places[0]}"
+    )
+    start = "from " if places[0] != places[1] else "to score "
+    return f"; {LETTERS[item]} moved {start}{path}"

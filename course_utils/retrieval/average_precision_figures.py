@@ -213,3 +213,81 @@ def draw_disagreement(ax: Axes, values: Mapping[str, Sequence[float]], names: Se
     ax.set_xlim(ends.min() - 0.08 * room, ends.max() + 0.25 * room)
     ax.grid(axis="x")
     return ax
+
+
+def draw_area(ax: Axes, curve: PrecisionRecallCurve, convention: str, value: float) -> Axes:
+    """Draw what one convention averages: an area for the first three, a stick at every level for the last two.
+
+    Parameters
+    ----------
+    curve : PrecisionRecallCurve
+    convention : {"step", "trapezoid", "all-point", "11point", "101point"}
+    value : float
+        The average precision, written into the title.
+    """
+    recall, precision = outline(curve, convention)
+    colour, _ = LOOKS[convention]
+    if convention in LEVELS:
+        ax.vlines(recall, 0, precision, color=colour, linewidth=2.5 if convention == "11point" else 0.7)
+        ax.plot(recall, precision, linestyle="none", marker="D", color=colour, markersize=5 if convention == "11point" else 2)
+    else:
+        ax.fill_between(recall, precision, color=colour, alpha=0.3, linewidth=0)
+        for start in range(0, len(recall), 2):  # one piece for each relevant rank or group
+            ax.plot(recall[start : start + 2], precision[start : start + 2], color=colour, linewidth=2.5)
+    ax.plot(curve.recall, curve.precision, "o", color="black", markersize=4, zorder=4)
+    ax.set(xlim=(-0.04, 1.04), ylim=(0, 1.06), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xlabel="recall")
+    ax.set_title(f"{convention}\n{value:.3f}", fontsize=12, loc="center")
+    return ax
+
+
+def draw_luck(ax: Axes, values: Any, marks: Mapping[str, float]) -> Axes:
+    """Draw what sorting gives for many input orders of one data set, with named values as lines.
+
+    Parameters
+    ----------
+    values : array-like of shape (S,)
+        mAP of a sort that leaves equal scores in input order, for S input orders.
+    marks : mapping from name to float
+        Values that do not depend on the order, and extremes.
+    """
+    values = np.asarray(values, float)
+    ends = [*marks.values(), values.min(), values.max()]
+    bins = np.linspace(min(ends), max(ends), 61)
+    ax.hist(values, bins=bins, color=plotting.SKY, edgecolor="white", linewidth=0.4)
+    top = ax.get_ylim()[1]
+    middle = (min(ends) + max(ends)) / 2
+    for i, (name, value) in enumerate(marks.items()):
+        colour, style = plotting.LINE_COLOURS[i % 4], ("-", "--", "-.", ":")[i % 4]
+        ax.axvline(value, color=colour, linestyle=style)
+        side, gap = ("left", 0.01) if value < middle else ("right", -0.01)
+        shift = gap * (max(ends) - min(ends))
+        ax.text(value + shift, top * (0.94 - 0.15 * (i % 3)), f"{name} {value:.3f}", color=colour, ha=side)
+    ax.set(xlabel="mean average precision", ylabel="input orders")
+    return ax
+
+
+def draw_cut_offs(
+    ax: Axes, cut_offs: Sequence[int], values: Mapping[str, Sequence[float]], n_relevant: float | None = None
+) -> Axes:
+    """Draw mAP@k against k, one line for each denominator.
+
+    Parameters
+    ----------
+    cut_offs : sequence of int
+    values : mapping from name to as many floats
+    n_relevant : float, optional
+        The (mean) number of relevant items, drawn as a mark on the axis of k.
+    """
+    for i, (name, line) in enumerate(values.items()):
+        colour, style = plotting.LINE_COLOURS[i % 4], ("-", "--", "-.", ":")[i % 4]
+        ax.plot(cut_offs, line, color=colour, linestyle=style, marker=plotting.MARKERS[i % 7], markersize=5, label=name)
+    if n_relevant is not None:
+        ax.axvline(n_relevant, color=plotting.GREY, linewidth=1)
+        ax.text(n_relevant, 0.03, " R", color=plotting.GREY)
+    ax.set(xlabel="cut-off k", ylabel="mAP@k", ylim=(0, 1.03), xscale="log")
+    ticks = [k for k in cut_offs if k in (1, 2, 5, 10, 20, 50, 100, 200, 500)]
+    ax.set_xticks(ticks, [str(k) for k in ticks])
+    ax.minorticks_off()
+    ax.grid(True)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=11)
+    return ax

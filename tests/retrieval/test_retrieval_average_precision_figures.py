@@ -106,3 +106,36 @@ def test_the_winner_under_each_convention_is_filled_and_named(ax):
     assert [text for text, _ in texts(ax)] == ["old", "new", "tie"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["step", "trapezoid", "all-point"]
     assert [mark.get_ydata()[0] for mark in marks] == [2, 2, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_area_of_a_convention_has_a_piece_for_each_relevant_rank_or_a_stick_for_each_level(ax, convention):
+    curve = precision_recall_curve(-np.arange(5), [0, 1, 1, 0, 1])
+    figures.draw_area(ax, curve, convention, 0.5889)
+    assert ax.get_title(loc="center") == f"{convention}\n0.589"
+    if convention in ("11point", "101point"):
+        sticks = ax.collections[0].get_segments()
+        assert len(sticks) == int(convention.removesuffix("point"))
+        assert np.mean([stick[:, 1].max() for stick in sticks]) == pytest.approx(
+            average_precision(-np.arange(5), [0, 1, 1, 0, 1], convention)
+        )
+    else:
+        pieces = [line for line in ax.lines if len(line.get_xdata()) == 2]
+        area = sum(np.ptp(line.get_xdata()) * np.mean(line.get_ydata()) for line in pieces)
+        assert len(pieces) == 3
+        assert area == pytest.approx(average_precision(-np.arange(5), [0, 1, 1, 0, 1], convention))
+
+
+def test_luck_shows_every_order_once_and_every_named_value(ax):
+    figures.draw_luck(ax, [0.5, 0.52, 0.52, 0.6], {"grouped": 0.4, "best order": 0.7})
+    assert sum(bar.get_height() for bar in ax.patches) == 4
+    assert [line.get_xdata()[0] for line in ax.lines] == [0.4, 0.7]
+    assert [entry[0] for entry in texts(ax)] == ["grouped 0.400", "best order 0.700"]
+
+
+def test_cut_offs_get_one_line_for_each_denominator_and_a_mark_at_r(ax):
+    figures.draw_cut_offs(ax, [1, 5, 30], {"over R": [0.1, 0.2, 0.3], "over found": [1.0, 0.9, 0.8]}, n_relevant=12)
+    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [[0.1, 0.2, 0.3], [1.0, 0.9, 0.8]]
+    assert list(ax.lines[2].get_xdata()) == [12, 12]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "5"]
+    assert [entry.get_text() for entry in ax.get_legend().get_texts()] == ["over R", "over found"]
