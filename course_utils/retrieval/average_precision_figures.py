@@ -18,6 +18,7 @@ from course_utils.retrieval.precision_recall import PrecisionRecallCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CELL = 0.86  # side of a cell; ranks are 1 apart
 LOOKS: Mapping[str, tuple[str, str]] = {  # colour and line style of each convention
@@ -291,3 +292,21 @@ def draw_cut_offs(
     ax.grid(True)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=11)
     return ax
+
+
+def two_systems_figure(rankings: Mapping[str, Any], values: Mapping[str, tuple[float, float]]) -> Figure:
+    """Return a figure: two ranked lists as strips on the left, what each convention makes of them on the right.
+
+    Parameters
+    ----------
+    rankings : mapping from name to array-like of shape (N,), bool or 0/1
+        Two lists in ranked order, relevant items marked.
+    values : mapping from convention to (float, float)
+        Average precision of the two lists.
+    """
+    figure, (left, right) = plotting.new_figure(1, 2, size=(9, 2.7), width_ratios=(1.5, 1))
+    for i, (name, relevant) in enumerate(rankings.items()):
+        draw_strip(left, relevant, name=name, row=-2.4 * i, colour=plotting.LINE_COLOURS[i])
+    draw_disagreement(right, values, tuple(rankings))
+    right.set_xlabel("average precision of this list")
+    return figure

@@ -139,3 +139,11 @@ def test_cut_offs_get_one_line_for_each_denominator_and_a_mark_at_r(ax):
     assert list(ax.lines[2].get_xdata()) == [12, 12]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "5"]
     assert [entry.get_text() for entry in ax.get_legend().get_texts()] == ["over R", "over found"]
+
+
+def test_two_systems_stand_beside_what_the_conventions_say():
+    figure = figures.two_systems_figure({"A": [1, 0, 0], "B": [0, 1, 1]}, {"step": (0.3, 0.6), "trapezoid": (0.5, 0.4)})
+    strips, verdicts = figure.axes
+    assert filled(strips) == [True, False, False, False, True, True]
+    assert [entry[0] for entry in texts(verdicts)] == ["B", "A"]
+    assert [tick.get_text() for tick in verdicts.get_yticklabels()] == ["step", "trapezoid"]
