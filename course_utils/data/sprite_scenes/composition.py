@@ -36,6 +36,8 @@ DISTRACTOR_SHARES = (0.40, 0.40, 0.20)
 """How often it has 0, 1, 2 distractors."""
 SMALLEST, LARGEST = 12.0, 48.0
 """Longer side of a toy in pixels of a scene of 96; other sizes in proportion."""
+SIZE_SHAPE = (2.4, 1.1)
+"""Parameters of the beta distribution of a toy's size between these two, on a logarithmic scale: 31 pixels in the middle."""
 TILT = 0.09
 """Standard deviation of a toy's rotation, in radians (5 degrees)."""
 LEAST_VISIBLE = 0.15
@@ -145,7 +147,7 @@ def _sprite(r: np.random.Generator, label: int, size: int, light: Light) -> Spri
         drawing = objects.DRAWN_BY[objects.CLASS_NAMES[label]](r)
     else:
         drawing = list(distractors.DRAWN_BY.values())[int(r.integers(len(distractors.DRAWN_BY)))](r)
-    longest = SMALLEST * (LARGEST / SMALLEST) ** r.beta(1.9, 1.2) * size / 96
+    longest = SMALLEST * (LARGEST / SMALLEST) ** r.beta(*SIZE_SHAPE) * size / 96
     pose = Pose(longest, float(np.clip(r.normal(0, TILT), -0.25, 0.25)), bool(r.random() < 0.5))
     sprite = rendered(drawing, pose, r, (r.random(), r.random()))
     return Sprite(sprite.colour * _modelling(sprite.alpha, longest, light)[..., None], sprite.alpha, sprite.foot)
