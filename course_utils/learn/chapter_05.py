@@ -96,7 +96,7 @@ def judge_05_1(answer: Any) -> Verdict:
         return not_yet(f"{count} {where}", hint=2)
     return right(
         f"All {N_LISTS} lists agree with the definition to {EXACT:.0e}, and so with scikit-learn. Equal scores are one "
-        "threshold: a system that gives one score to everything gets the share of relevant items, and no lucky input order helps it."
+        "threshold: a system that gives one score to everything gets the share of relevant items, and no lucky order helps it."
     )
 
 
