@@ -8,3 +8,4 @@ from .ledger import recorded as recorded
 from .ledger import register as register
 from .ledger import run as run
 from .ledger import show as show
+from .ledger import table as table

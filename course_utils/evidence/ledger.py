@@ -192,6 +192,40 @@ def show(key: str) -> None:
     )
 
 
+def table(columns: Mapping[str, str]) -> str:
+    """Return a Markdown table of several claims with the same comparisons, side by side, and how to redo them.
+
+    Parameters
+    ----------
+    columns : mapping from heading to claim key
+
+    Raises
+    ------
+    ValueError
+        If the claims do not compare the same pairs.
+    FileNotFoundError
+        If one of them was never recorded.
+    """
+    claims, records = ({name: look_up(key) for name, key in columns.items()} for look_up in (claim, recorded))
+    pairs = {tuple(tuple(pair) for pair in this.pairs) for this in claims.values()}
+    if len(pairs) != 1:
+        raise ValueError(message("columns", "claims that compare the same pairs", ", ".join(columns.values())))
+    compared = {name: claims[name].compare(found.figures) for name, found in records.items()}
+    lines = ["| | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns)]
+    for a, b in pairs.pop():
+        cells = [
+            f"{100 * c.mean:+.1f} points ({100 * c.low:.1f} to {100 * c.high:.1f}), {c.wins} of {c.n_seeds} seeds: **{c.verdict}**"
+            for c in (compared[name][a, b] for name in columns)
+        ]
+        lines.append(f"| {a} against {b} | " + " | ".join(cells) + " |")
+    effects = ", ".join(sorted({f"{_points(this.smallest_effect)} of {this.unit}" for this in claims.values()}))
+    redo = "; ".join(
+        f"`make evidence CLAIMS={key} SEEDS={len(records[name].seeds)}` ({records[name].recorded})"
+        for name, key in columns.items()
+    )
+    return "\n".join(lines) + f"\n\nMean difference, 95 % interval, verdict; at least {effects} counts. Recorded with {redo}."
+
+
 def _timed(experiment: Callable[[int], Mapping[str, float]], seed: int) -> tuple[Mapping[str, float], float]:
     start = time.perf_counter()
     return experiment(seed), time.perf_counter() - start

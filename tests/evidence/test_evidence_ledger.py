@@ -62,6 +62,26 @@ def test_a_missing_record_names_the_command(toy):
         ledger.recorded("toy")
 
 
+def test_a_table_sets_claims_with_the_same_pairs_side_by_side(toy):
+    ledger.register(evidence.Claim("other", "x", "y.", experiment, [("new", "old")], 0.2, "score", "tiny"))
+    for key in ("toy", "other"):
+        ledger.record(key, n_seeds=4)
+    head, _, row, _, foot = ledger.table({"first": "toy", "second": "other"}).splitlines()
+    assert head == "| | first | second |"
+    assert row.startswith("| new against old | +10.0 points (") and row.count("4 of 4 seeds") == 2
+    first, second = row.split(" | ")[1:]
+    assert first.endswith("**holds**") and second.endswith("**does not hold** |")
+    assert "at least 20 points of score, 5 points of score counts" in foot and "CLAIMS=other SEEDS=4" in foot
+
+
+def test_a_table_of_different_pairs_is_refused(toy):
+    ledger.register(evidence.Claim("else", "x", "y.", experiment, [("same", "old")], 0.2, "score", "tiny"))
+    for key in ("toy", "else"):
+        ledger.record(key, n_seeds=2)
+    with pytest.raises(ValueError, match="`columns` must be claims that compare the same pairs, but got toy, else"):
+        ledger.table({"a": "toy", "b": "else"})
+
+
 def test_one_seed_is_refused(toy):
     with pytest.raises(ValueError, match="n_seeds"):
         ledger.run("toy", 1)
