@@ -250,6 +250,7 @@ TERMS: tuple[Term, ...] = (
         "05_mean_average_precision",
     ),
     Term("invariance", "불변성", "The output stays the same when the input is changed in a certain way.", "13_colour_and_space"),
+    Term("junk", "제외 항목", "An item that is taken out of the list before it is judged.", "05_mean_average_precision"),
     Term("key point", "특징점", "A position in an image that can be found again in another image of the same thing.", "01_vlad"),
     Term("label", "레이블", "The answer that belongs to a training image.", "02_netvlad"),
     Term("landmark", "랜드마크", "A place or a building that people know by name.", "03_delf"),
@@ -309,6 +310,7 @@ TERMS: tuple[Term, ...] = (
     Term(
         "random seed", "난수 시드", "The number that decides all random choices of a run, so that it can be repeated.", "01_vlad"
     ),
+    Term("rank", "순위", "The place of an item in a list that is sorted by score; 1 is the best.", "05_mean_average_precision"),
     Term("ranking loss", "순위 손실", "A loss on the order of results: right ones should come before wrong ones.", "02_netvlad"),
     Term("re-ranking", "재순위화", "Ordering the first results again with a slower, more exact comparison.", "03_delf"),
     Term(
@@ -322,6 +324,12 @@ TERMS: tuple[Term, ...] = (
         "규제",
         "Anything that keeps a model from fitting the noise of its training data.",
         "13_colour_and_space",
+    ),
+    Term(
+        "relevant item",
+        "관련 항목",
+        "An item that belongs to the query, so that a search should find it.",
+        "05_mean_average_precision",
     ),
     Term("residual", "잔차", "The difference between a descriptor and its cluster centre.", "01_vlad"),
     Term("retrieval", "검색", "Finding the database images that belong to a query.", "01_vlad"),
@@ -346,6 +354,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("supervised learning", "지도 학습", "Learning from inputs with known answers.", "02_netvlad"),
     Term("test set", "평가 집합", "Data that are used once, to judge the finished method.", "01_vlad"),
+    Term("tie", "동점", "Two or more items with the same score.", "05_mean_average_precision"),
     Term("training set", "학습 집합", "Data from which the method learns.", "01_vlad"),
     Term("unsupervised learning", "비지도 학습", "Learning from data without answers.", "07_kmeans"),
     Term("validation set", "검증 집합", "Data on which choices are made, such as when to stop.", "02_netvlad"),
