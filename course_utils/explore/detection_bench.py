@@ -215,8 +215,8 @@ class DetectionBench(Explorer):
 
     def controls(self) -> Sequence[Control | Action]:
         """Return task, protocol, threshold, the comparison and the two buttons."""
-        tasks = widgets.Dropdown(options=list(TASKS), description="task", layout=widgets.Layout(width="145px"))
-        protocols = widgets.Dropdown(options=list(PROTOCOLS), description="protocol", layout=widgets.Layout(width="150px"))
+        tasks = widgets.Dropdown(options=list(TASKS), description="task", layout=widgets.Layout(width="150px"))
+        protocols = widgets.Dropdown(options=list(PROTOCOLS), description="protocol", layout=widgets.Layout(width="168px"))
         # Choices, not a float slider: that one sends its own rounding of a value back, and an old value returns late.
         steps = [(f"{threshold:.2f}", threshold) for threshold in THRESHOLDS]
         slider = widgets.SelectionSlider(options=steps, value=0.5, description="IoU", layout=widgets.Layout(width="190px"))

@@ -51,7 +51,7 @@ from course_utils.checks import checked_array, checked_choice, checked_float, ch
 MATCHING_PROTOCOLS = ("coco", "voc")
 COCO_MAX_DETECTIONS = 100
 _PADDED_CELLS = 400_000  # group x threshold x object cells of one chunk: about 3 MB in float64
-_NEARLY_ONE = 1 - 1e-10  # COCO's highest demand: an IoU of one survives rounding
+_NEARLY_ONE = 1 - 1e-10  # the highest demand, as in COCO's code: an IoU of one survives rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,8 @@ class DetectionMatches:
     @property
     def is_duplicate(self) -> np.ndarray:
         """False positives that overlap an object enough, but others had taken it, (M,) bool."""
-        return self.is_false_positive & (self.nearest_object >= 0) & (self.iou >= self.iou_threshold)
+        enough = self.iou >= min(self.iou_threshold, _NEARLY_ONE)
+        return self.is_false_positive & (self.nearest_object >= 0) & enough
 
     def __repr__(self) -> str:
         true, false, ignored = (int(x.sum()) for x in (self.is_true_positive, self.is_false_positive, self.is_ignored))

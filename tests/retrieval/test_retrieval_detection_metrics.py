@@ -374,6 +374,26 @@ def test_areas_of_masks_replace_the_areas_of_boxes():
         np.testing.assert_allclose(ours.table, np.where(theirs[:, 0] < 0, np.nan, theirs.mean(axis=1)), atol=1e-10)
 
 
+def test_an_object_on_the_border_of_two_ranges_of_areas_counts_in_both_as_in_pycocotools():
+    boxes = [[0, 0, 32, 32], [50, 0, 146, 96]]  # 32^2 and 96^2 square pixels
+    detections = [{"boxes": boxes, "scores": [0.9, 0.8], "labels": [1, 1]}]
+    objects = [{"boxes": boxes, "labels": [1, 1], "crowd": [0, 0]}]
+    precision, _ = coco_program(detections, objects)
+    counts = []
+    for a, area in enumerate(AREAS):
+        ours = detection_mean_average_precision(detections, objects, area=area)
+        counts.append(ours.n_objects[1])
+        assert ours.mean == pytest.approx(precision[..., a, -1].mean(), abs=1e-10) == 1.0
+    assert counts == [2, 1, 2, 1]
+
+
+def test_a_threshold_of_one_forgives_rounding():
+    almost = [[[0, 0, 10, 10 - 1e-11]]]
+    ours = match_detections([almost[0] * 2], [[0.9, 0.8]], [[[0, 0, 10, 10]]], iou_threshold=1.0)
+    assert ours.iou[0] < 1.0 and ours.is_true_positive.tolist() == [True, False]
+    assert ours.is_duplicate.tolist() == [False, True]
+
+
 def test_the_limit_of_a_hundred_counts_per_image_and_class_as_in_pycocotools():
     rng = np.random.default_rng(2)
     truth = random_boxes(rng, 60, 200.0)
