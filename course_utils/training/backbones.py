@@ -38,6 +38,7 @@ COLOUR_GAIN = 0.25  # colour casts differ between day and night: start them quie
 FREE_GAIN = 0.2  # of the first layer's random channels
 MIXING_GAIN = 0.15  # of the second layer's random channels
 ROOT_OFFSET = 1e-3  # sqrt(x + offset) - sqrt(offset): a finite slope at 0
+BORDER = "replicate"  # zeros would draw an edge around every image, the same in all: a match for the wrong reason
 CONTRAST_FLOOR = 0.3  # share of the image's mean contrast that a flat patch is divided by
 
 
@@ -98,7 +99,8 @@ class OrientedBackbone(nn.Module):
 
     5 x 5 convolution (the bank and ``n_free`` random channels), ReLU, halve by averaging; 3 x 3 convolution (the bank's
     channels smoothed, and random mixtures), ReLU, halve; square root; divide by the local contrast (all this is the
-    ``stem``); 3 x 3 projection (the ``head``). Trainings that freeze the stem compute its maps once.
+    ``stem``); 3 x 3 projection (the ``head``). Trainings that freeze the stem compute its maps once. Beyond its border an
+    image goes on as it ends (replicate padding), in all three convolutions and in the local contrast.
 
     Parameters
     ----------
@@ -128,9 +130,9 @@ class OrientedBackbone(nn.Module):
         n_free = checked_int(n_free, "n_free", low=0)
         width = checked_int(width, "width", low=n_bank)
         with drawing_from(generator):
-            self.first = nn.Conv2d(3, n_bank + n_free, 5, padding=2)
-            self.second = nn.Conv2d(n_bank + n_free, width, 3, padding=1)
-            self.project = nn.Conv2d(width, dim, 3, padding=1, bias=False)
+            self.first = nn.Conv2d(3, n_bank + n_free, 5, padding=2, padding_mode=BORDER)
+            self.second = nn.Conv2d(n_bank + n_free, width, 3, padding=1, padding_mode=BORDER)
+            self.project = nn.Conv2d(width, dim, 3, padding=1, padding_mode=BORDER, bias=False)
             nn.init.orthogonal_(self.project.weight)
         with torch.no_grad():
             self.first.weight[:n_bank] = bank

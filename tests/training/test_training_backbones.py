@@ -52,6 +52,16 @@ def test_the_backbone_is_its_head_on_its_stem():
     torch.testing.assert_close(network.head(network.stem(x)), network(x))
 
 
+def test_the_border_of_the_image_is_no_edge():
+    """What does not change along an axis gives maps that do not change along it, up to the border and into the corners."""
+    network = OrientedBackbone(16, generator=seeded())
+    flat = torch.full((1, 3, 24, 32), 0.7)
+    stripes = torch.rand(1, 3, 1, 32, generator=seeded()).expand(1, 3, 24, 32)
+    for image, axes in ((flat, (2, 3)), (stripes, (2,)), (stripes.mT, (3,))):
+        maps = network(image)
+        torch.testing.assert_close(maps, maps.mean(axes, keepdim=True).expand_as(maps), atol=1e-5, rtol=0)
+
+
 def test_brightness_and_contrast_of_the_whole_image_do_not_matter():
     x = images().float() / 255
     torch.testing.assert_close(standardize(0.3 * x + 0.2), standardize(x), atol=1e-4, rtol=0)
