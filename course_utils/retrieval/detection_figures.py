@@ -34,7 +34,7 @@ def draw_boxes(
     right : sequence of n bool
         Whether each box found an object: solid green, else dashed vermilion.
     labels : sequence of n strings
-        Written at each box.
+        Written inside each box, those of right boxes at the top.
     """
     from matplotlib import patheffects
     from matplotlib.patches import Rectangle
@@ -43,13 +43,17 @@ def draw_boxes(
     for box in np.asarray(true_boxes, float).reshape(-1, 4):
         for colour, width in (("black", 3.2), ("white", 1.6)):
             ax.add_patch(Rectangle(box[:2] - 0.5, *(box[2:] - box[:2]), fill=False, edgecolor=colour, linewidth=width))
+    width = ax.get_xlim()[1]
+    rim = [patheffects.withStroke(linewidth=2.5, foreground="white")]
     for box, good, label in zip(np.asarray(boxes, float).reshape(-1, 4), right, labels):
         colour, style = (plotting.GREEN, "-") if good else (plotting.VERMILION, "--")
         look = {"fill": False, "edgecolor": colour, "linewidth": 2.2, "linestyle": style}
         ax.add_patch(Rectangle(box[:2] - 0.5, *(box[2:] - box[:2]), **look))
-        sign = "✓" if good else "✗"
-        rim = [patheffects.withStroke(linewidth=2.5, foreground="white")]
-        ax.text(box[0], box[1] - 2, f"{sign} {label}", color=colour, fontsize=8.5, fontweight="bold", path_effects=rim)
+        # Right boxes carry their label inside the upper edge, wrong ones inside the lower edge: doubles stay readable.
+        y, vertical = (box[1], "top") if good else (box[3], "bottom")
+        x, side = (box[0], "left") if box[0] < 0.6 * width else (min(box[2], width), "right")
+        words = f"{'✓' if good else '✗'} {label}"
+        ax.text(x, y, words, color=colour, fontsize=9, fontweight="bold", path_effects=rim, ha=side, va=vertical)
     return ax
 
 
@@ -59,7 +63,7 @@ def judged_figure(
     detections: Sequence[Mapping[str, Any]],
     right: Sequence[Sequence[bool]],
     class_names: Sequence[str],
-    n_columns: int = 4,
+    n_columns: int = 3,
 ) -> Figure:
     """Return a figure with one judged picture per image.
 

@@ -44,7 +44,7 @@ def test_a_figure_has_one_picture_per_image_and_writes_class_and_confidence():
     figure = figures.judged_figure(
         [IMAGE] * 5, [truth] * 5, [found, none, none, none, none], [[True], [], [], [], []], ["a", "car"]
     )
-    assert len(figure.axes) == 8 and sum(bool(ax.images) for ax in figure.axes) == 5
+    assert len(figure.axes) == 6 and sum(bool(ax.images) for ax in figure.axes) == 5
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["✓ car 0.88"]
 
 
