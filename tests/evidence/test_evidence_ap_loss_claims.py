@@ -73,6 +73,7 @@ def test_every_contestant_gets_a_figure_that_the_seed_repeats(noise, monkeypatch
         "AP loss, defaults",
         "triplet, equal steps",
         "triplet, equal time",
+        "triplet over all, equal steps",
         "AP loss",
     ]
     assert all(0 < value < 1 for value in figures.values())
