@@ -36,12 +36,14 @@ DISTRACTOR_SHARES = (0.40, 0.40, 0.20)
 """How often it has 0, 1, 2 distractors."""
 SMALLEST, LARGEST = 12.0, 48.0
 """Longer side of a toy in pixels of a scene of 96; other sizes in proportion."""
-SIZE_SHAPE = (2.4, 1.1)
-"""Parameters of the beta distribution of a toy's size between these two, on a logarithmic scale: 31 pixels in the middle."""
+SIZE_SHAPE = (1.9, 1.2)
+"""Parameters of the beta distribution of a toy's size between these two, on a logarithmic scale: 28 pixels in the middle."""
 TILT = 0.09
 """Standard deviation of a toy's rotation, in radians (5 degrees)."""
+NEAR_SHARE = 0.4
+"""How often a toy is put near another one, so that some hide each other."""
 LEAST_VISIBLE = 0.15
-"""No toy of the truth is hidden more than this."""
+"""Smallest visibility of a toy of the truth."""
 LEAST_AREA = 10
 """Visible pixels, at a size of 96."""
 TRIES = 10
@@ -170,7 +172,7 @@ def _placed(sprite: Sprite, label: int, toys: list[_Toy], r: np.random.Generator
     full = sprite.area
     least = LEAST_AREA * (size / 96) ** 2
     for _ in range(TRIES):
-        if toys and r.random() < 0.4:  # near another toy, so that some hide each other
+        if toys and r.random() < NEAR_SHARE:
             near = toys[int(r.integers(len(toys)))]
             column = near.left + near.sprite.foot[1] + r.normal(0, 0.6) * near.sprite.alpha.shape[1]
             row = near.row + r.normal(0, 0.10) * size
