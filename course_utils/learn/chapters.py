@@ -141,6 +141,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Why do two papers' mAP numbers not compare?",
         39,
         names=_names("retrieval", "average_precision", "mean_average_precision", "detection_average_precision"),
+        built=True,
     ),
     Chapter(
         "06_listwise_ap_loss",
@@ -149,6 +150,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Can average precision itself be the loss?",
         44,
         names=("retrieval.ListwiseAPLoss", "training.multistage_backward"),
+        built=True,
     ),
     Chapter(
         "07_kmeans",

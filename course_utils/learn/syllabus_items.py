@@ -114,7 +114,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "05_mean_average_precision",
         "step1",
         ("retrieval.mean_average_precision", "retrieval.average_precision", "retrieval.detection_average_precision"),
-        ("tests/retrieval/test_retrieval_average_precision.py",),
+        ("tests/retrieval/test_retrieval_average_precision.py", "tests/retrieval/test_retrieval_detection_metrics.py"),
         "mAP measures accuracy by averaging over the responses to a query.",
         "AP averages the precision at the ranks of the relevant items of one query; mAP averages AP over queries or classes. "
         "It depends on the order of the whole list, which accuracy does not.",
@@ -126,7 +126,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "06_listwise_ap_loss",
         "step1",
         ("retrieval.ListwiseAPLoss", "training.multistage_backward"),
-        ("tests/retrieval/test_retrieval_listwise_ap_loss.py",),
+        ("tests/retrieval/test_retrieval_listwise_ap_loss.py", "tests/training/test_training_multistage.py"),
         "The loss looks at 50 ranks, pulls the correct ones forward and pushes the wrong ones back.",
         "Nothing is fixed to 50: it ranks the whole batch through about 20 bins of similarity. "
         "The strength of the push follows from AP; it is largest at the top and zero for many items.",

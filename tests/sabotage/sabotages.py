@@ -179,28 +179,4 @@ SABOTAGES = (
         tests=("tests/training/test_training_multistage.py",),
         chapter="06_listwise_ap_loss",
     ),
-    Sabotage(
-        name="bin-width-off-by-one",
-        file="course_utils/retrieval/listwise_ap_loss.py",
-        right="return (high - low) / (n_bins - 1)",
-        wrong="return (high - low) / n_bins",
-        tests=("tests/retrieval/test_retrieval_listwise_ap_loss.py",),
-        chapter="06_listwise_ap_loss",
-    ),
-    Sabotage(
-        name="self-match-left-in",
-        file="course_utils/retrieval/score_lists.py",
-        right="return ScoreLists(scores, relevant & ~itself, itself)",
-        wrong="return ScoreLists(scores, relevant, torch.zeros_like(itself))",
-        tests=("tests/retrieval/test_retrieval_score_lists.py",),
-        chapter="06_listwise_ap_loss",
-    ),
-    Sabotage(
-        name="multistage-averages-over-chunks",
-        file="course_utils/training/multistage.py",
-        right="output.backward(gradient[rows])",
-        wrong="output.backward(gradient[rows] / n_chunks)",
-        tests=("tests/training/test_training_multistage.py",),
-        chapter="06_listwise_ap_loss",
-    ),
 )
