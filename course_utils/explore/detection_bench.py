@@ -193,7 +193,7 @@ class DetectionBench(Explorer):
 
     def _start(self, task: str, given: tuple[tuple[float, ...], ...] | None) -> BenchState:
         found = start_detections(self.objects, task, self.width, self.height) if given is None else given
-        threshold = 0.4 if task == "two rules" else 0.5  # at 0.5 few places overlap two objects enough
+        threshold = 0.3 if task == "two rules" else 0.5  # at 0.5 few places overlap two objects enough
         state = BenchState(found, self.objects, threshold, chosen="d0", preset=task)
         return self.admit(state)
 
