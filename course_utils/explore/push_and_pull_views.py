@@ -1,7 +1,8 @@
 """The four pictures of ``PushAndPull``, drawn from one ``PushState`` and one ``PushResult``.
 
 Filled green circles are relevant, hollow vermilion ones are not. Solid blue arrows push the right way (relevant items
-up, the others down), dashed purple ones with an exclamation mark the wrong way, "0" in a ring means no gradient.
+up, the others down), dashed purple ones with an exclamation mark the wrong way. "0" in a ring means no gradient at all,
+"about 0" one that is too small to be drawn.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ def letter(item: int) -> str:
 
 
 def arrow_lengths(push: np.ndarray, normalised: bool) -> np.ndarray:
-    """Return signed lengths (N,) in units of the score; no push, no arrow.
+    """Return signed lengths (N,) in units of the score; 0 for no push, and for one whose arrow would not fill a pixel.
 
-    >>> arrow_lengths(np.array([2.0, -1.0, 0.0]), normalised=True).tolist()
-    [0.34, -0.17, 0.0]
+    >>> arrow_lengths(np.array([2.0, -1.0, 1e-6, 0.0]), normalised=True).tolist()
+    [0.34, -0.17, 0.0, 0.0]
     """
     size = np.abs(push)
     length = FULL * size / max(float(size.max(initial=0.0)), 1e-300) if normalised else np.minimum(PER_UNIT * size, LONGEST)
-    return np.sign(push) * np.where(size > 0, np.maximum(length, SHORTEST), 0.0)
+    return np.sign(push) * np.where(length >= PIXEL, np.maximum(length, SHORTEST), 0.0)
 
 
 # ---- items over tents ----------------------------------------------------------------------------------------------
@@ -93,13 +94,17 @@ def _arrows(state: PushState, result: PushResult, spots: np.ndarray) -> list[Lay
     starts = spots + np.column_stack([np.sign(lengths) * 10 * PIXEL, np.zeros(len(spots))])
     ends = starts + np.column_stack([lengths, np.zeros(len(spots))])
     layers: list[Layer] = []
-    for chosen, colour, dashed in ((result.against, PURPLE, True), (~result.against & ~result.silent, BLUE, False)):
+    drawn = lengths != 0
+    against = result.against & drawn
+    for chosen, colour, dashed in ((against, PURPLE, True), (~against & drawn, BLUE, False)):
         layers.append(Segments(starts[chosen], ends[chosen], colour, width=3.5, dashed=dashed, arrow=True))
-    wrong = ends[result.against] + np.column_stack([np.sign(lengths[result.against]) * 8 * PIXEL, np.zeros(result.against.sum())])
+    wrong = ends[against] + np.column_stack([np.sign(lengths[against]) * 8 * PIXEL, np.zeros(against.sum())])
     layers.append(Text(wrong, ["!"] * len(wrong), "text", 15, "centre", bold=True, halo=True))
     still = spots[result.silent] + [20 * PIXEL, 0.0]
     layers.append(Points(still, "muted", 7, "ring"))
     layers.append(Text(still, ["0"] * len(still), "text", 11, "centre", bold=True))
+    faint = spots[~drawn & ~result.silent] + [20 * PIXEL, 0.0]
+    layers.append(Text(faint, ["\u2248 0"] * len(faint), "muted", 11, "centre"))
     return layers
 
 

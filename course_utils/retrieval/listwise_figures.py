@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST, SHORTEST = 0.32, 0.12  # an arrow is SHORTEST from the item's centre plus up to LONGEST, in units of the score
+FAINT = 0.01  # weaker than this share of the strongest push: no arrow
 STYLES = ("-", "--", "-.", ":")
 _POINTS = {"textcoords": "offset points"}
 
@@ -83,7 +84,8 @@ def draw_pushes(ax: Axes, scores: Any, relevant: Any, push: Any, title: str) -> 
     ----------
     scores, relevant, push : arrays of shape (N,)
         ``push`` is minus the gradient. The longest arrow always has the same length. A push the wrong way (a relevant item
-        down, another one up) is dashed and carries "!", no push at all is written as 0.
+        down, another one up) is dashed and carries "!", no push at all is written as 0, one that is less than a hundredth
+        of the strongest as "about 0".
     """
     scores, relevant, push = np.asarray(scores, float), np.asarray(relevant, bool), np.asarray(push, float)
     lanes = np.empty(len(scores))
@@ -91,8 +93,9 @@ def draw_pushes(ax: Axes, scores: Any, relevant: Any, push: Any, title: str) -> 
     draw_items(ax, scores, relevant, lanes)
     strongest = max(float(np.abs(push).max(initial=0.0)), 1e-300)
     for x, y, force, right in zip(scores, lanes, push, relevant):
-        if force == 0:
-            ax.annotate("0", (x, y), xytext=(11, 0), va="center", ha="center", fontweight="bold", fontsize=11, **_POINTS)
+        if abs(force) < FAINT * strongest:
+            sign, weight = ("0", "bold") if force == 0 else ("\u2248 0", "normal")
+            ax.annotate(sign, (x, y), xytext=(9, 0), va="center", ha="left", fontweight=weight, fontsize=11, **_POINTS)
             continue
         wrong, side = (force < 0) == bool(right), np.sign(force)
         tip = x + side * (LONGEST * abs(force) / strongest + SHORTEST)

@@ -101,7 +101,20 @@ def test_every_item_has_an_arrow_in_the_direction_of_its_push_or_the_sign_of_no_
                      for (start, y), (end, _) in zip(layer.starts, layer.ends)}  # fmt: skip
             lanes = [round(mark.y, 1) for mark in draw_items(state, result).marks]
             for lane, push in zip(lanes, result.push):
-                assert np.sign(moves.get(lane, 0.0)) == np.sign(push)
+                if lane in moves:
+                    assert np.sign(moves[lane]) == np.sign(push)
+                else:
+                    assert abs(push) < 0.02 * np.abs(result.push).max()
+            signs = [string for layer in draw_items(state, result).layers for string in getattr(layer, "strings", ())]
+            assert signs.count("0") - 1 == result.silent.sum()  # one stands on the axis
+            assert len(moves) + signs.count("0") - 1 + signs.count("\u2248 0") == len(lanes)
+
+
+def test_a_push_too_small_to_be_drawn_is_not_called_zero() -> None:
+    state = replace(PRESETS["tie"], loss="smooth")
+    result = compute_pushes(state)
+    signs = [string for layer in draw_items(state, result).layers for string in getattr(layer, "strings", ())]
+    assert signs.count("\u2248 0") > 0 and 0 < np.abs(result.push[~result.silent]).min() < 1e-6
 
 
 def test_items_pushed_the_wrong_way_are_drawn_dashed_with_an_exclamation_mark() -> None:

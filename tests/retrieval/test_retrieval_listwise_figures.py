@@ -90,6 +90,11 @@ def test_no_push_is_a_zero_and_a_push_the_wrong_way_is_dashed_with_an_exclamatio
     assert sorted(styles) == ["-", "--", "--"]
 
 
+def test_a_faint_push_is_written_as_about_zero(ax):
+    figures.draw_pushes(ax, SCORES, RELEVANT, np.array([-1.0, 1e-4, 0.0, 0.0]), "title")
+    assert sorted(text.get_text() for text in ax.texts) == ["", "0", "0", "\u2248 0"]
+
+
 def test_nobody_pushed_gives_zeros_only(ax):
     figures.draw_pushes(ax, SCORES, RELEVANT, np.zeros(4), "title")
     assert [text.get_text() for text in ax.texts] == ["0"] * 4
