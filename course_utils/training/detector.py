@@ -13,7 +13,7 @@ stem    5 x 5 stride 2, 3 x 3 stride 2                  w at a quarter
 down    3 x 3 stride 2, residual block; twice           1.5 w at 1/8, 2 w at 1/16
 up      1 x 1, nearest neighbour x 2, sum, 3 x 3;       back to w at a quarter
         twice
-heads   3 x 3, ReLU, 1 x 1 for heat; else 1 x 1     C, 2 and 2
+heads   3 x 3, ReLU, 1 x 1 for heat; 1 x 1 otherwise    C, 2 and 2
 ======  ==============================================  ======================
 
 Group norm (Y. Wu, K. He, ECCV 2018) follows every 3 x 3 convolution: it does not depend on the batch, so an image gives
