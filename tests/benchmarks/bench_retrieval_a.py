@@ -19,8 +19,9 @@ def unit(x: np.ndarray) -> np.ndarray:
 def vlad_of_200_images() -> tuple[Callable, Callable]:
     """One matrix product for all descriptors against the usual code: per image, distances and a loop over words."""
     rng = np.random.default_rng(0)
-    images = [unit(rng.random((609, 128), np.float32)) for _ in range(200)]
     centers = unit(rng.random((32, 128), np.float32))
+    near = [centers[rng.integers(32, size=609)] for _ in range(200)]  # clear assignments: rounding must not choose the word
+    images = [unit(x + 0.02 * rng.standard_normal(x.shape, np.float32)) for x in near]
     model = retrieval.VLAD.from_centers(centers)
 
     def one_image(x: np.ndarray) -> np.ndarray:
