@@ -2,7 +2,8 @@
 
     python tests/notebooks/execute.py               all chapters
     python tests/notebooks/execute.py 01_vlad       some
-    python tests/notebooks/execute.py --pages 01    also write a PNG of every page of the rendered chapter, to look at
+    python tests/notebooks/execute.py 01 --pages FOLDER
+                                                also write a PNG of every page of the rendered chapter, to look at
 
 Every chapter runs under the settings of the tests (profile, silence, one thread). Outputs are normalised so that two
 executions give the same bytes: no times, no widget ids, no version of Python. A chapter is refused, and its file left
@@ -126,6 +127,7 @@ def render_pages(path: Path, folder: Path) -> None:
 
     from nbconvert import HTMLExporter
 
+    folder = folder.resolve()  # a browser takes no relative address
     folder.mkdir(parents=True, exist_ok=True)
     html, _ = HTMLExporter(template_name="classic").from_filename(str(path))
     page = folder / f"{path.stem}.html"
