@@ -17,7 +17,6 @@ from dataclasses import replace
 import ipywidgets as widgets
 import numpy as np
 
-from course_utils.checks import checked_choice
 from course_utils.explore.assignment import (
     BURST,
     LIMIT,
@@ -29,7 +28,7 @@ from course_utils.explore.assignment import (
     Point,
     compute_assignment,
 )
-from course_utils.explore.base import Action, Control, Explorer, Scheduler, View
+from course_utils.explore.base import Action, Control, PresetExplorer, View
 from course_utils.explore.canvas import Event
 from course_utils.explore.scene import Layer, Mark, Picture, Points, Polygons, Scene, Segments, Text, rectangle, rgba
 from course_utils.plotting import BLUE, GREEN, SKY, VERMILION
@@ -178,7 +177,7 @@ def _bars(
     return layers
 
 
-class AssignmentLaboratory(Explorer):
+class AssignmentLaboratory(PresetExplorer):
     """Drag descriptors, assignment points and anchors; see the two image vectors and their similarity follow.
 
     Parameters
@@ -187,27 +186,11 @@ class AssignmentLaboratory(Explorer):
         Where to begin, and where *Reset* leads.
     scheduler : callable, optional
         See ``Explorer``.
-
-    Raises
-    ------
-    ValueError
-        If ``preset`` is unknown.
     """
 
+    presets = PRESETS
     css_class = "explorer-assignment"
     help_text = "Drag a descriptor (A circles, B squares), an assignment point w (diamond) or an anchor c (cross)."
-
-    def __init__(self, preset: str = "decoupling", scheduler: Scheduler | None = None) -> None:
-        self.preset = checked_choice(preset, "preset", PRESETS)
-        super().__init__(scheduler=scheduler)
-
-    def initial_state(self) -> AssignmentState:
-        """Return the preset."""
-        return PRESETS[self.preset]
-
-    def home(self, state: AssignmentState) -> AssignmentState:
-        """Return the start of the preset that is chosen now."""
-        return PRESETS[state.preset]
 
     def admit(self, state: AssignmentState) -> AssignmentState:
         """Keep every point inside the plane and alpha inside the slider's range."""

@@ -23,13 +23,13 @@ import base64
 import html
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ipywidgets as widgets
 
-from course_utils.checks import message
+from course_utils.checks import checked_choice, message
 from course_utils.explore.canvas import LATER, Canvas, Event
 from course_utils.explore.scene import Scene
 from course_utils.explore.still import still_picture
@@ -378,3 +378,37 @@ class Explorer(widgets.VBox):
                     control.widget.value = value
         finally:
             self._quiet = False
+
+
+class PresetExplorer(Explorer):
+    """An explorer that begins at one of several prepared states, among which the reader can choose.
+
+    A subclass sets ``presets``: name to state. The state has a field ``preset`` with its own name, for *Reset* to lead
+    back to the preset that is chosen now.
+
+    Parameters
+    ----------
+    preset : str, optional
+        Where to begin, and where *Reset* leads; default: the first one.
+    scheduler : callable, optional
+        See ``Explorer``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset.
+    """
+
+    presets: Mapping[str, Any] = {}
+
+    def __init__(self, preset: str | None = None, scheduler: Scheduler | None = None) -> None:
+        self.preset = next(iter(self.presets)) if preset is None else checked_choice(preset, "preset", self.presets)
+        super().__init__(scheduler=scheduler)
+
+    def initial_state(self) -> Any:
+        """Return the preset."""
+        return self.presets[self.preset]
+
+    def home(self, state: Any) -> Any:
+        """Return the start of the preset that is chosen now."""
+        return self.presets[state.preset]

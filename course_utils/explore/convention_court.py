@@ -15,8 +15,7 @@ from dataclasses import replace
 import ipywidgets as widgets
 import numpy as np
 
-from course_utils.checks import checked_choice
-from course_utils.explore.base import Action, Control, Explorer, Scheduler, View
+from course_utils.explore.base import Action, Control, PresetExplorer, View
 from course_utils.explore.court import (
     CONVENTIONS,
     CUT_OFFS,
@@ -47,7 +46,7 @@ from course_utils.explore.court_views import draw_axis, draw_curve, draw_strip, 
 MAX_ITEMS = len(LETTERS)
 
 
-class ConventionCourt(Explorer):
+class ConventionCourt(PresetExplorer):
     """Move one item of a ranking, and see which convention of average precision changes.
 
     Parameters
@@ -56,30 +55,14 @@ class ConventionCourt(Explorer):
         Where to begin, and where *Reset* leads.
     scheduler : callable, optional
         See ``Explorer``.
-
-    Raises
-    ------
-    ValueError
-        If ``preset`` is unknown.
     """
 
+    presets = PRESETS
     css_class = "explorer-court"
     help_text = (
         "Drag an item along the score axis; press it to make it relevant, not relevant or junk; drop it on another one's score "
         "for a tie. Press a convention in the table to see its area."
     )
-
-    def __init__(self, preset: str = "top or bottom", scheduler: Scheduler | None = None) -> None:
-        self.preset = checked_choice(preset, "preset", PRESETS)
-        super().__init__(scheduler=scheduler)
-
-    def initial_state(self) -> CourtState:
-        """Return the preset."""
-        return PRESETS[self.preset]
-
-    def home(self, state: CourtState) -> CourtState:
-        """Return the start of the preset that is chosen now."""
-        return PRESETS[state.preset]
 
     def admit(self, state: CourtState) -> CourtState:
         """Keep the list between 1 and ``MAX_ITEMS`` items, scores in [0, 1], and k within the list."""

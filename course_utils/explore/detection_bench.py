@@ -22,8 +22,8 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from course_utils.checks import checked_array, checked_choice, checked_int, message
-from course_utils.explore.base import Action, Control, Explorer, Scheduler, View
+from course_utils.checks import checked_array, checked_int, message
+from course_utils.explore.base import Action, Control, PresetExplorer, Scheduler, View
 from course_utils.explore.canvas import Event
 from course_utils.explore.detection import (
     MAX_BOXES,
@@ -126,7 +126,7 @@ def react_threshold(state: BenchState, event: Event) -> BenchState:
     return replace(state, iou_threshold=event.x) if event.kind == "move" else state
 
 
-class DetectionBench(Explorer):
+class DetectionBench(PresetExplorer):
     """Drag predicted and true boxes, confidences and the IoU threshold; see matching, curve and average precision follow.
 
     Parameters
@@ -161,7 +161,7 @@ class DetectionBench(Explorer):
 
     def __init__(
         self,
-        preset: str = TASKS[0],
+        preset: str | None = None,
         *,
         image: Any = None,
         objects: Any = None,
@@ -169,7 +169,6 @@ class DetectionBench(Explorer):
         label: int | None = None,
         scheduler: Scheduler | None = None,
     ) -> None:
-        self.preset = checked_choice(preset, "preset", TASKS)
         if (image is None) != (objects is None):
             raise ValueError(message("image and objects", "given together", "one without the other"))
         if image is None:
@@ -188,22 +187,14 @@ class DetectionBench(Explorer):
             if len(rows) > MAX_BOXES:
                 advice = "Keep the most confident ones, or one class (`label`)."
                 raise ValueError(message(what, f"at most {MAX_BOXES} boxes", str(len(rows)), advice))
-        self.starts = {task: self._start(task, given) for task in TASKS}
-        super().__init__(scheduler=scheduler)
+        self.presets = {task: self._start(task, given) for task in TASKS}
+        super().__init__(preset, scheduler)
 
     def _start(self, task: str, given: tuple[tuple[float, ...], ...] | None) -> BenchState:
         found = start_detections(self.objects, task, self.width, self.height) if given is None else given
         threshold = 0.3 if task == "two rules" else 0.5  # at 0.5 few places overlap two objects enough
         state = BenchState(found, self.objects, threshold, chosen="d0", preset=task)
         return self.admit(state)
-
-    def initial_state(self) -> BenchState:
-        """Return the start of the task."""
-        return self.starts[self.preset]
-
-    def home(self, state: BenchState) -> BenchState:
-        """Return the start of the task that is chosen now."""
-        return self.starts[state.preset]
 
     def admit(self, state: BenchState) -> BenchState:
         """Keep every box inside the picture and every number inside its range."""
@@ -225,7 +216,7 @@ class DetectionBench(Explorer):
         compare = widgets.Checkbox(description="other rule", indent=False, layout=widgets.Layout(width="auto"))
         middle = (0.375 * self.width, 0.375 * self.height, 0.625 * self.width, 0.625 * self.height)
         return (
-            Control(tasks, "preset", apply=lambda _state, task: self.starts[task]),
+            Control(tasks, "preset", apply=lambda _state, task: self.presets[task]),
             Control(protocols, "protocol"),
             Control(slider, "iou_threshold"),
             Control(compare, "compare"),
@@ -265,7 +256,7 @@ class DetectionBench(Explorer):
         """Return the task, or what the solution shows."""
         if not result.n_objects:
             return ""
-        if state.objects != self.starts[state.preset].objects:
+        if state.objects != self.presets[state.preset].objects:
             return "The true boxes have changed, so this is another truth. Press Reset for the task."
         return {"loose boxes": self._loose, "confidences": self._order, "two rules": self._rules}[state.preset](state, result)
 
@@ -277,7 +268,7 @@ class DetectionBench(Explorer):
         return f"Task: reach AP50 = 1 with AP75 = 0. Now AP50 is {number(result.ap50)} and AP75 is {number(result.ap75)}.{first}"
 
     def _order(self, state: BenchState, result: BenchResult) -> str:
-        start = self.starts["confidences"]
+        start = self.presets["confidences"]
         if [row[:4] for row in state.detections] != [row[:4] for row in start.detections]:
             return "A box has changed. Press Reset: this task is done with confidences only."
         if result.average_precision > 1 - 1e-9:

@@ -18,8 +18,7 @@ from dataclasses import replace
 import ipywidgets as widgets
 import numpy as np
 
-from course_utils.checks import checked_choice
-from course_utils.explore.base import Action, Control, Explorer, Scheduler, View
+from course_utils.explore.base import Action, Control, PresetExplorer, View
 from course_utils.explore.canvas import Event
 from course_utils.explore.push_and_pull_views import draw_bins, draw_items, draw_race, draw_scoreboard, letter
 from course_utils.explore.ranking_forces import (
@@ -61,7 +60,7 @@ def with_dial(state: PushState, position: int) -> PushState:
     return replace(state, **{dial.field: int(number) if dial.field == "n_bins" else number})
 
 
-class PushAndPull(Explorer):
+class PushAndPull(PresetExplorer):
     """Drag items, flip their relevance, change the loss and its parameter; see who is pushed and who feels nothing.
 
     Parameters
@@ -70,29 +69,13 @@ class PushAndPull(Explorer):
         Where to begin, and where *Reset* leads.
     scheduler : callable, optional
         See ``Explorer``.
-
-    Raises
-    ------
-    ValueError
-        If ``preset`` is unknown.
     """
 
+    presets = PRESETS
     css_class = "explorer-push"
     help_text = (
         "Drag an item along the axis; click it, or choose it and press Enter, to make it relevant (filled) or not (hollow)."
     )
-
-    def __init__(self, preset: str = "far error", scheduler: Scheduler | None = None) -> None:
-        self.preset = checked_choice(preset, "preset", PRESETS)
-        super().__init__(scheduler=scheduler)
-
-    def initial_state(self) -> PushState:
-        """Return the preset."""
-        return PRESETS[self.preset]
-
-    def home(self, state: PushState) -> PushState:
-        """Return the start of the preset that is chosen now."""
-        return PRESETS[state.preset]
 
     def admit(self, state: PushState) -> PushState:
         """Keep scores in [-1, 1] and parameters in their range; a list without a relevant item gets one."""

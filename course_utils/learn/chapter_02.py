@@ -20,7 +20,18 @@ import numpy as np
 import torch
 
 from course_utils import retrieval
-from course_utils.learn.exercise import Exercise, Verdict, as_array, called, close, not_yet, recognised_trap, register, right
+from course_utils.learn.exercise import (
+    Exercise,
+    Verdict,
+    as_array,
+    called,
+    called_with_tensors_too,
+    close,
+    not_yet,
+    recognised_trap,
+    register,
+    right,
+)
 
 RATIO = 100.0
 MARGIN = 0.1
@@ -151,26 +162,21 @@ def judge_02_2(answer: Any) -> Verdict:
     for seed in (1, 2, 3):
         arguments = _tuple_02_2(seed)
         where = f"on the tuple of seed {seed} (3 positives, 5 negatives)"
-        found = float(as_array(_loss_of(answer, arguments, where), (), "the loss"))
+        result = called_with_tensors_too(answer, *arguments, name="`ranking_loss`", where=where)
+        found = float(as_array(result, (), "the loss"))
         expected = loss_with_bugs(*arguments, squared=True, best=True, clamped=True)
         if not close(np.array(found), np.array(expected), 1e-4):
             return not_yet(f"{_first_bug(found, arguments)} ({where}: {found:.4f}, expected {expected:.4f}).", hint=1)
     query, positives, negatives = arguments
-    without = float(as_array(_loss_of(answer, (query, positives, negatives[:0]), "without negatives"), (), "the loss"))
+    arguments = query, positives, negatives[:0]
+    alone = called_with_tensors_too(answer, *arguments, name="`ranking_loss`", where="without negatives")
+    without = float(as_array(alone, (), "the loss"))
     if without != 0:
         return not_yet(f"Without negatives there is nothing to rank: the loss should be 0, but it is {without:.4f}.", hint=3)
     return right(
         "One potential positive is enough, whichever it is: that is how the loss lives with positions that do not say "
         "which way the camera looked."
     )
-
-
-def _loss_of(answer: Any, arguments: tuple, where: str) -> Any:
-    """Call with arrays; a function that was written for tensors gets tensors."""
-    try:
-        return called(answer, *arguments, name="`ranking_loss`", where=where)
-    except Exception:
-        return called(answer, *(torch.from_numpy(a) for a in arguments), name="`ranking_loss`", where=where)
 
 
 def _first_bug(found: float, arguments: tuple[np.ndarray, np.ndarray, np.ndarray]) -> str:

@@ -26,6 +26,7 @@ from course_utils.learn.exercise import (
     Verdict,
     as_array,
     called,
+    called_with_tensors_too,
     close,
     not_yet,
     recognised_trap,
@@ -171,12 +172,14 @@ def judge_06_2(answer: Any) -> Verdict:
         scores = np.concatenate([inside, centres])
         where = f"with {n_bins} bins on [{low:g}, {high:g}]"
         shape = (len(scores), n_bins)
-        found = as_array(_tents_of(answer, (scores, n_bins, low, high), where), shape, "the shares")
+        result = called_with_tensors_too(answer, scores, n_bins, low, high, name="`tents`", where=where)
+        found = as_array(result, shape, "the shares")
         expected = tents(scores, n_bins, low, high)
         if not close(found, expected, 1e-5):
             return not_yet(f"{_first_wrong_property(found, scores, n_bins, low, high)} ({where}).", hint=2)
         outside = np.array([low - 0.3, high + 0.2])
-        ends = as_array(_tents_of(answer, (outside, n_bins, low, high), where), (2, n_bins), "the shares")
+        result = called_with_tensors_too(answer, outside, n_bins, low, high, name="`tents`", where=where)
+        ends = as_array(result, (2, n_bins), "the shares")
         if not close(ends, tents(outside, n_bins, low, high), 1e-5):
             return not_yet(
                 f"Scores inside the range are right. A score of {outside[0]:g} has shares that sum to {ends[0].sum():.2f} {where}: "
@@ -187,19 +190,6 @@ def judge_06_2(answer: Any) -> Verdict:
         "Every item keeps its weight of 1 and shares it between two neighbours at most. That is why the counts have a gradient, "
         "and why this gradient is zero everywhere else."
     )
-
-
-def _tents_of(answer: Any, arguments: tuple, where: str) -> Any:
-    """Call with an array; a function that was written for tensors gets a tensor."""
-    try:
-        return called(answer, *arguments, name="`tents`", where=where)
-    except AnswerFailed:
-        scores, *rest = arguments
-        try:
-            return called(answer, torch.from_numpy(scores), *rest, name="`tents`", where=where)
-        except AnswerFailed:
-            pass
-        raise
 
 
 def _first_wrong_property(found: np.ndarray, scores: np.ndarray, n_bins: int, low: float, high: float) -> str:

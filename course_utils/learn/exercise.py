@@ -251,6 +251,26 @@ def called(answer: Any, *arguments: Any, name: str = "your function", where: str
     return result
 
 
+def called_with_tensors_too(answer: Any, *arguments: Any, name: str = "your function", where: str = "") -> Any:
+    """Call as ``called`` does; a function that fails on arrays, written for tensors, gets tensors in their place.
+
+    Raises
+    ------
+    AnswerFailed
+        If it fails on both: what happened with arrays.
+    """
+    import torch
+
+    try:
+        return called(answer, *arguments, name=name, where=where)
+    except AnswerFailed as on_arrays:
+        tensors = (torch.from_numpy(one) if isinstance(one, np.ndarray) else one for one in arguments)
+        try:
+            return called(answer, *tensors, name=name, where=where)
+        except AnswerFailed:
+            raise on_arrays from None
+
+
 def as_array(value: Any, shape: tuple[int, ...] | None = None, name: str = "the result") -> np.ndarray:
     """Return a student's result as a float64 array; axes of size one and the dtype are forgiven.
 

@@ -205,13 +205,12 @@ def mean_average_precision(
     _check_ties(ties, convention)
     if at is not None:
         at = checked_int(at, "at", low=1)
-    lists = checked_lists(scores, relevant, junk, ("Q", "N"))
 
     def values(ranks: RelevantRanks, total: np.ndarray, first: int) -> np.ndarray:
         cut = None if at is None else np.full(len(total), at)
         return _per_query(ranks, total, cut, convention, denominator, ties, first)
 
-    return _over_queries(values, *lists, ties, n_relevant, empty, convention)
+    return _over_queries(values, scores, relevant, junk, ties, n_relevant, empty, convention)
 
 
 def mean_average_precision_at_r(
@@ -232,12 +231,11 @@ def mean_average_precision_at_r(
         As ``mean_average_precision``.
     """
     _check_ties(ties, "step")
-    lists = checked_lists(scores, relevant, junk, ("Q", "N"))
 
     def values(ranks: RelevantRanks, total: np.ndarray, first: int) -> np.ndarray:
         return _per_query(ranks, total, total, "step", "relevant", ties, first)
 
-    return _over_queries(values, *lists, ties, n_relevant, empty, "MAP@R")
+    return _over_queries(values, scores, relevant, junk, ties, n_relevant, empty, "MAP@R")
 
 
 def r_precision(
@@ -258,14 +256,13 @@ def r_precision(
         As ``mean_average_precision``.
     """
     _check_ties(ties, "step")
-    lists = checked_lists(scores, relevant, junk, ("Q", "N"))
 
     def values(ranks: RelevantRanks, total: np.ndarray, first: int) -> np.ndarray:
         inside = _inside(ranks, total, ties, first)
         hits = (ranks.hits_through - ranks.hits_before) * inside / (ranks.through - ranks.before)
         return _divided(_sum_by_query(ranks, hits), total)
 
-    return _over_queries(values, *lists, ties, n_relevant, empty, "R-precision")
+    return _over_queries(values, scores, relevant, junk, ties, n_relevant, empty, "R-precision")
 
 
 def chance_average_precision(n: int, n_relevant: int) -> float:
@@ -300,10 +297,11 @@ def _check_ties(ties: str, convention: str) -> None:
 
 
 def _over_queries(
-    values: Any, scores: np.ndarray, relevant: np.ndarray, junk: Any, ties: str, n_relevant: Any, empty: str, name: str
+    values: Any, scores: Any, relevant: Any, junk: Any, ties: str, n_relevant: Any, empty: str, name: str
 ) -> MeanAveragePrecision:
-    """Go through the queries block by block, and take the mean."""
+    """Check the lists, go through the queries block by block, and take the mean."""
     checked_choice(empty, "empty", EMPTY)
+    scores, relevant, junk = checked_lists(scores, relevant, junk, ("Q", "N"))
     n_queries, n_items = scores.shape
     declared = _declared(n_relevant, n_queries)
     per_query, totals = np.zeros(n_queries), np.zeros(n_queries, np.int64)

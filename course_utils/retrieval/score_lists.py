@@ -28,6 +28,7 @@ Taught in ``06_listwise_ap_loss``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -145,11 +146,10 @@ def checked_lists(scores: Tensor, relevant: Tensor, ignore: Tensor | None = None
     return ScoreLists(wide, relevant & ~ignore, ignore)
 
 
-class ListLoss(nn.Module):
+class ListLoss(nn.Module, ABC):
     """What the losses on score lists share: the checks, the mean over queries, the weights.
 
-    A loss defines ``_per_query(lists) -> (Q,)``: finite, and with finite gradients, also for a query without a relevant
-    item, whose value is not used.
+    A loss defines ``_per_query``.
     """
 
     def forward(self, scores: Tensor, relevant: Tensor, ignore: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
@@ -185,15 +185,16 @@ class ListLoss(nn.Module):
         lists = checked_lists(scores, relevant, ignore)
         return torch.where(lists.counted, self._per_query(lists), torch.nan)
 
+    @abstractmethod
     def _per_query(self, lists: ScoreLists) -> Tensor:
-        raise NotImplementedError
+        """Return the loss of every query, (Q,).
+
+        Finite, and with finite gradients, also for a query without a relevant item, whose value is not used.
+        """
 
 
 class APListLoss(ListLoss):
-    """A list loss that is one minus some differentiable average precision.
-
-    A loss of this kind defines ``_average_precision(lists) -> (Q,)``.
-    """
+    """A list loss that is one minus some differentiable average precision: a loss of this kind defines which."""
 
     def average_precision(self, scores: Tensor, relevant: Tensor, ignore: Tensor | None = None) -> Tensor:
         """Return the average precision of every query as this loss counts it, (Q,); NaN for one without a relevant item.
@@ -206,8 +207,9 @@ class APListLoss(ListLoss):
     def _per_query(self, lists: ScoreLists) -> Tensor:
         return 1 - self._average_precision(lists)
 
+    @abstractmethod
     def _average_precision(self, lists: ScoreLists) -> Tensor:
-        raise NotImplementedError
+        """Return the average precision of every query, (Q,); finite for one without a relevant item, too."""
 
 
 def _checked_mask(mask: Tensor, name: str, scores: Tensor) -> Tensor:

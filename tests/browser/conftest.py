@@ -216,12 +216,6 @@ reference = Reference()
 display(reference)
 """
 
-LABORATORY = """
-from course_utils.explore import AssignmentLaboratory
-explorer = AssignmentLaboratory()
-explorer
-"""
-
 CITY = """
 from course_utils import data, retrieval
 from course_utils.explore import CityNavigator
@@ -232,49 +226,33 @@ explorer
 """
 
 
-PUSH = """
-from course_utils.explore import PushAndPull
-explorer = PushAndPull()
-explorer
-"""
+def default(name: str) -> str:
+    """Return the code of a cell that shows an explorer as it comes."""
+    return f"from course_utils.explore import {name}\nexplorer = {name}()\nexplorer\n"
 
 
 @pytest.fixture(scope="session")
 def push(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """Push and pull, with the far error."""
-    return open_explorer("push", PUSH, "explorer-push")
-
-
-COURT = """
-from course_utils.explore import ConventionCourt
-explorer = ConventionCourt()
-explorer
-"""
+    return open_explorer("push", default("PushAndPull"), "explorer-push")
 
 
 @pytest.fixture(scope="session")
 def court(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The convention court."""
-    return open_explorer("court", COURT, "explorer-court")
-
-
-BENCH = """
-from course_utils.explore import DetectionBench
-explorer = DetectionBench()
-explorer
-"""
+    return open_explorer("court", default("ConventionCourt"), "explorer-court")
 
 
 @pytest.fixture(scope="session")
 def bench(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The detection bench, with the loose boxes."""
-    return open_explorer("bench", BENCH, "explorer-detection")
+    return open_explorer("bench", default("DetectionBench"), "explorer-detection")
 
 
 @pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""
-    return open_explorer("laboratory", REFERENCE + LABORATORY, "explorer-assignment")
+    return open_explorer("laboratory", REFERENCE + default("AssignmentLaboratory"), "explorer-assignment")
 
 
 @pytest.fixture(scope="session")

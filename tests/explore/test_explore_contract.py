@@ -17,6 +17,7 @@ from PIL import Image
 
 from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
+from course_utils.explore.base import PresetExplorer
 from course_utils.explore.city import CityState
 from course_utils.explore.city_navigator import CityNavigator
 from course_utils.explore.convention_court import ConventionCourt
@@ -373,3 +374,12 @@ def test_an_update_sends_less_than_a_megabyte(explorer: Any, name: str) -> None:
     for state in (explorer.initial_state(), *EXPLORERS[name].extremes):
         explorer.state = state
         assert sum(_size(canvas.scene) for canvas in explorer.canvases.values()) < 1_000_000
+
+
+@pytest.mark.parametrize("explorer_class", PresetExplorer.__subclasses__(), ids=lambda one: one.__name__)
+def test_an_explorer_with_presets_begins_at_the_first_one_and_refuses_unknown_ones(explorer_class: Any) -> None:
+    explorer = explorer_class()
+    assert explorer.preset == explorer.state.preset == next(iter(explorer.presets))
+    assert all(state.preset == name for name, state in explorer.presets.items())
+    with pytest.raises(ValueError, match="`preset` must be one of"):
+        explorer_class("no such preset")

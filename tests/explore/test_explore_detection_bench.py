@@ -217,7 +217,7 @@ def test_every_box_stays_inside_the_picture_and_keeps_its_size_where_it_fits(see
 
 
 def test_the_first_task_is_done_with_boxes_that_half_fit(bench: DetectionBench) -> None:
-    bench.state = bench.starts["loose boxes"]
+    bench.state = bench.presets["loose boxes"]
     assert "Task: reach AP50 = 1 with AP75 = 0." in bench.status and "still missed" in bench.status
     assert {"true positive", "false positive", "duplicate"} == set(bench.result.verdicts)
     boxes = []
@@ -228,7 +228,7 @@ def test_the_first_task_is_done_with_boxes_that_half_fit(bench: DetectionBench) 
 
 
 def test_the_second_task_is_done_with_confidences_only(bench: DetectionBench) -> None:
-    bench.state = start = bench.starts["confidences"]
+    bench.state = start = bench.presets["confidences"]
     assert "Task: bring AP at IoU 0.50 to 1" in bench.status and bench.result.average_precision < 0.8
     wrong = [d for d, verdict in enumerate(bench.result.verdicts) if verdict == "false positive"]
     assert len(wrong) == 2
@@ -243,7 +243,7 @@ def test_the_second_task_is_done_with_confidences_only(bench: DetectionBench) ->
 
 
 def test_the_third_task_is_done_where_the_two_rules_disagree(bench: DetectionBench) -> None:
-    bench.state = bench.starts["two rules"]
+    bench.state = bench.presets["two rules"]
     assert "Task: make VOC and COCO judge one box differently" in bench.status and bench.result.rule_differs == ()
     cup = next(d for d, o in enumerate(bench.result.matched) if o == 2)
     left, top, right, bottom, _ = (start := bench.state).detections[cup]
@@ -342,14 +342,14 @@ def test_the_default_is_a_sprite_scene_of_the_test_split(bench: DetectionBench) 
     scene = SpriteScenes("test", n_images=SCENE[0] + 1, size=SCENE[1])[SCENE[0]]
     np.testing.assert_array_equal(pixels, scene.image.permute(1, 2, 0))
     np.testing.assert_array_equal(objects["boxes"], scene.boxes)
-    assert len(bench.objects) == 5 and all(len(bench.starts[task].detections) >= 5 for task in TASKS)
+    assert len(bench.objects) == 5 and all(len(bench.presets[task].detections) >= 5 for task in TASKS)
 
 
 def test_a_detectors_output_on_a_scene_comes_onto_the_bench_class_by_class() -> None:
     scene = SpriteScenes("test", n_images=11)[10]
     output = {"boxes": scene.boxes + 1.0, "scores": torch.linspace(0.9, 0.5, 5), "labels": scene.labels}
     every = DetectionBench(image=scene.image, objects=scene, detections=output)
-    assert len(every.state.detections) == 5 and every.starts["two rules"].detections == every.state.detections
+    assert len(every.state.detections) == 5 and every.presets["two rules"].detections == every.state.detections
     assert every.result.count("true positive") == 5 and every.last_error is None
     label = int(scene.labels[0])
     one = DetectionBench("confidences", image=scene.image.permute(1, 2, 0), objects=scene, detections=output, label=label)

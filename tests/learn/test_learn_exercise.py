@@ -10,7 +10,7 @@ import torch
 
 from course_utils import learn
 from course_utils.learn import exercise as framework
-from course_utils.learn.exercise import AnswerFailed, as_array, called, not_yet, recognised_trap, right
+from course_utils.learn.exercise import AnswerFailed, as_array, called, called_with_tensors_too, not_yet, recognised_trap, right
 
 
 def judge_mean(answer):
@@ -148,3 +148,17 @@ def test_shape_is_forgiving_about_axes_of_size_one_only():
     assert as_array(np.zeros((3, 1)), (3,)).shape == (3,)
     with pytest.raises(AnswerFailed, match=r"shape \(3,\)"):
         as_array(np.zeros((3, 2)), (3,))
+
+
+def test_a_function_written_for_tensors_gets_tensors_and_everything_else_as_it_is():
+    halves = np.array([1.0, 3.0])
+    assert float(called_with_tensors_too(lambda x, n: x.mean() * n, halves, 2)) == 4.0
+    assert float(called_with_tensors_too(lambda x, n: x.unsqueeze(0).sum() * n, halves, 2)) == 8.0
+
+
+def test_a_function_that_fails_on_both_is_told_what_happened_with_arrays():
+    def broken(x):
+        raise ValueError("an array" if isinstance(x, np.ndarray) else "a tensor")
+
+    with pytest.raises(AnswerFailed, match="an array"):
+        called_with_tensors_too(broken, np.zeros(2))

@@ -13,6 +13,7 @@ from course_utils.retrieval import (
     TripletListLoss,
     score_lists,
 )
+from course_utils.retrieval.score_lists import APListLoss, ListLoss
 
 LOSSES = [
     ListwiseAPLoss(),
@@ -226,3 +227,10 @@ def test_wrong_lists_are_named(loss, arguments, kind, text):
     with pytest.raises(kind) as caught:
         loss(*arguments)
     assert text in str(caught.value)
+
+
+def test_a_loss_that_does_not_say_how_it_judges_a_list_cannot_be_made():
+    with pytest.raises(TypeError, match="_per_query"):
+        ListLoss()
+    with pytest.raises(TypeError, match="_average_precision"):
+        APListLoss()
