@@ -14,6 +14,8 @@ chapter 02
 ``TupleMiner``                    which images to learn from
 ``PlaceNetwork``                  backbone and NetVLAD, ``train_place_network`` trains it
 ``attribute_similarity``          which pixels and words make two images similar
+chapter 03
+``LocalFeatureSet``               vectors with a place, a size and a score
 ================================  ==============================================================
 
 Names are loaded when they are first used, so that the first picture of a chapter need not wait for all of them.

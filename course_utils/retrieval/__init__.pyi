@@ -39,6 +39,9 @@ from .place_network import PlaceTraining as PlaceTraining
 from .attribution import attribute_similarity as attribute_similarity
 from .attribution import SimilarityAttribution as SimilarityAttribution
 
+# chapter 03: attentive local features, and geometry
+from .local_feature_set import LocalFeatureSet as LocalFeatureSet
+
 # chapter 05: judge a ranked list, and a set of boxes
 from .precision_recall import precision_recall_curve as precision_recall_curve
 from .precision_recall import PrecisionRecallCurve as PrecisionRecallCurve
