@@ -42,6 +42,15 @@ from .attribution import SimilarityAttribution as SimilarityAttribution
 # chapter 03: attentive local features, and geometry
 from .local_feature_set import LocalFeatureSet as LocalFeatureSet
 
+# chapter 04: recognise landmarks among pictures of anything
+from .recognition_metrics import global_average_precision as global_average_precision
+from .recognition_metrics import recognition_ranking as recognition_ranking
+from .recognition_metrics import rank_answers as rank_answers
+from .recognition_metrics import RecognitionRanking as RecognitionRanking
+from .landmark_retrieval_metrics import mean_average_precision_at_k as mean_average_precision_at_k
+from .landmark_retrieval_metrics import retrieval_at_k as retrieval_at_k
+from .landmark_retrieval_metrics import MeanAveragePrecisionAtK as MeanAveragePrecisionAtK
+
 # chapter 05: judge a ranked list, and a set of boxes
 from .precision_recall import precision_recall_curve as precision_recall_curve
 from .precision_recall import PrecisionRecallCurve as PrecisionRecallCurve
