@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from course_utils import retrieval
+from course_utils.explore.play import SAME
 
 RELEVANT, OTHER, JUNK = KINDS = ("relevant", "not relevant", "junk")
 CONVENTIONS = {
@@ -34,7 +35,6 @@ CONVENTIONS = {
 CUT_OFFS = ("AP@k over R", "AP@k over min(R, k)", "AP@k over found", "R-precision", "MAP@R")
 ROWS = (*CONVENTIONS, *CUT_OFFS)
 NOW, BEFORE, WORST, BEST = range(4)
-SAME = 1e-9  # smaller differences are rounding
 LETTERS = "ABCDEFGHIJKL"
 NO_GUESS = "no prediction"
 

@@ -7,7 +7,7 @@ prediction is judged and the task is checked; both speak about the difference be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,11 +23,11 @@ from course_utils.explore.court import (
     OTHER,
     RELEVANT,
     ROWS,
-    SAME,
     CourtResult,
     CourtState,
     compute_court,
 )
+from course_utils.explore.play import SAME, Task, replaced, task_sentence
 
 SNAP = 0.012  # an item dropped this near to another one's score takes that score
 OVER_R, OVER_MIN, OVER_FOUND = CUT_OFFS[:3]
@@ -44,25 +44,6 @@ GUESSES: dict[str, Callable[[CourtResult], bool]] = {
     "step changes, AP@k stays": lambda result: result.changed("step") and not any(map(result.changed, CUT_OFFS[:3])),
 }
 """What a reader can predict about a move, and whether it came true."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something to find by moving items.
-
-    Attributes
-    ----------
-    text : str
-        What to do.
-    done : str
-        What it shows.
-    solved : callable
-        ``solved(state, result) -> bool``.
-    """
-
-    text: str
-    done: str
-    solved: Callable[[CourtState, CourtResult], bool]
 
 
 def _only_moved(state: CourtState) -> bool:
@@ -231,15 +212,15 @@ def react_axis(state: CourtState, event: Event) -> CourtState:
     if event.kind == "move":
         if state.moving != event.name:
             state = replace(_ready(state), moving=event.name)
-        return replace(state, scores=_replaced(state.scores, item, float(np.clip(1.0 - event.x, 0.0, 1.0))))
+        return replace(state, scores=replaced(state.scores, item, float(np.clip(1.0 - event.x, 0.0, 1.0))))
     if event.kind == "release" and state.moving == event.name:
-        scores = _replaced(state.scores, item, _snapped(state.scores, item))
+        scores = replaced(state.scores, item, _snapped(state.scores, item))
         return replace(state, scores=scores, moving="", judged=state.guess != NO_GUESS)
     if event.kind == "press":
         again = _only_pressed(state, item)
         state = replace(settle(state) if again else _ready(state), moving="")
         kind = KINDS[(KINDS.index(state.kinds[item]) + 1) % len(KINDS)]
-        return replace(state, kinds=_replaced(state.kinds, item, kind), judged=state.guess != NO_GUESS)
+        return replace(state, kinds=replaced(state.kinds, item, kind), judged=state.guess != NO_GUESS)
     return state
 
 
@@ -269,10 +250,6 @@ def with_pin(state: CourtState, pinned: bool) -> CourtState:
     return replace(counted_from_here(settle(state)), pinned=pinned)
 
 
-def _replaced(values: tuple, item: int, value: object) -> tuple:
-    return (*values[:item], value, *values[item + 1 :])
-
-
 def _snapped(scores: tuple[float, ...], item: int) -> float:
     """Return the score of the nearest other item if it is within ``SNAP``, else the own one to three digits."""
     own = scores[item]
@@ -298,11 +275,5 @@ def verdict(state: CourtState, result: CourtResult) -> str:
 
 def goal_of(state: CourtState, result: CourtResult) -> str:
     """Return the verdict on the prediction, and the task or what solving it shows."""
-    task = task_of(state)
-    if task is None:
-        ending = "All tasks of this preset are done: choose another preset."
-    elif not state.moving and task.solved(state, result):
-        ending = f"Done. {task.done} Make another move for the next task."
-    else:
-        ending = f"Task {state.task + 1} of {len(TASKS[state.preset])}: {task.text}"
+    ending = task_sentence(TASKS[state.preset], state.task, state, result, moving=bool(state.moving))
     return f"{verdict(state, result)} {ending}".strip()

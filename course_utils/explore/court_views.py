@@ -6,6 +6,8 @@ colour and its marker shape in the curve and in the table.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from course_utils.explore.court import (
@@ -21,7 +23,9 @@ from course_utils.explore.court import (
     CourtState,
     level_heights,
 )
+from course_utils.explore.play import signed_change
 from course_utils.explore.scene import Field, Layer, Mark, Points, Polygons, Rail, Scene, Segments, Text, rectangle
+from course_utils.explore.scoreboard import ROW, score_row
 from course_utils.plotting import BLUE, GREEN, GREY, PURPLE, SKY, VERMILION, YELLOW
 
 WIDTH = 828  # pixels of a row: fits beside JupyterLab's open side bar on a screen of 1280
@@ -42,7 +46,7 @@ SYMBOL = {RELEVANT: ("circle", GREEN, True), OTHER: ("circle", "text", False), J
 # ---- score axis -------------------------------------------------------------------------------------------------
 
 
-def lanes(scores: tuple[float, ...]) -> list[int]:
+def lanes(scores: Sequence[float], apart: float = APART) -> list[int]:
     """Return for every item the lowest lane in which it overlaps no item with a higher score.
 
     >>> lanes((0.5, 0.9, 0.5, 0.51))
@@ -52,7 +56,7 @@ def lanes(scores: tuple[float, ...]) -> list[int]:
     chosen = [0] * len(scores)
     for item in sorted(range(len(scores)), key=lambda i: (-scores[i], i)):
         x = 1.0 - scores[item]
-        lane = next((i for i, end in enumerate(ends) if x - end >= APART), len(ends))
+        lane = next((i for i, end in enumerate(ends) if x - end >= apart), len(ends))
         ends[lane:] = [x, *ends[lane + 1 :]]
         chosen[item] = lane
     return chosen
@@ -249,7 +253,7 @@ def _grid() -> list[Layer]:
 
 # ---- table ------------------------------------------------------------------------------------------------------
 
-_ROW, _HEAD, _BAR, _COLUMN = 29.0, 40.0, 104.0, 418.0
+_HEAD, _COLUMN, _BAR = 40.0, 418.0, (146.0, 104.0)
 
 
 def change_text(result: CourtResult, name: str) -> str:
@@ -262,8 +266,7 @@ def change_text(result: CourtResult, name: str) -> str:
     change = result.delta(name)
     if change == 0.0:
         return "new"  # defined before or now, not both
-    size = f"{abs(change):.3f}" if abs(change) >= 0.0005 else "0.0005" if abs(change) == 0.0005 else "<0.001"
-    return f"{'▲ +' if change > 0 else '▼ −'}{size}"
+    return signed_change(change)
 
 
 def draw_table(state: CourtState, result: CourtResult) -> Scene:
@@ -276,11 +279,9 @@ def draw_table(state: CourtState, result: CourtResult) -> Scene:
     for column, names in enumerate((tuple(CONVENTIONS), CUT_OFFS)):
         left = 8.0 + _COLUMN * column
         for row, name in enumerate(names):
-            layers += _table_row(state, result, name, left, _HEAD + _ROW * row)
+            layers += _table_row(state, result, name, left, _HEAD + ROW * row)
     fields = [
-        Field(
-            name, (4.0, _COLUMN - 4, _HEAD + _ROW * (row + 1) - 4, _HEAD + _ROW * row - 4), f"{name}: show its area in the curve"
-        )
+        Field(name, (4.0, _COLUMN - 4, _HEAD + ROW * (row + 1) - 4, _HEAD + ROW * row - 4), f"{name}: show its area in the curve")
         for row, name in enumerate(CONVENTIONS)
     ]
     values = ", ".join(f"{name} {value_text(result, name)}" for name in CONVENTIONS)
@@ -295,28 +296,29 @@ def value_text(result: CourtResult, name: str) -> str:
 
 def _table_row(state: CourtState, result: CourtResult, name: str, left: float, top: float) -> list[Layer]:
     now, before, worst, best = result.values[ROWS.index(name)]
-    middle, zero, high = top + _ROW / 2 - 4, left + 146, top + _ROW - 12
+    middle, zero = top + ROW / 2 - 4, left + _BAR[0]
     colour, shape = LOOK.get(name, (SKY, ""))
     layers: list[Layer] = []
     if name == state.shown:
-        layers.append(Polygons([rectangle(left - 4, left + _COLUMN - 14, top + _ROW - 5, top - 3)], "panel", "border", 1))
+        layers.append(Polygons([rectangle(left - 4, left + _COLUMN - 14, top + ROW - 5, top - 3)], "panel", "border", 1))
     if shape:
         layers.append(Points([[left + 8, middle]], colour, 6, shape, filled=shape not in ("diamond",)))
     words = name.replace("@k", f"@{state.k}").replace("k)", f"{state.k})").replace(" over", " /")
-    layers.append(Text([[left + (22 if shape else 0), middle]], [words], size=14, bold=name == state.shown))
-    if np.isnan(now):
-        return [*layers, Text([[zero, middle]], ["undefined"], "muted", 14)]
-    layers.append(Polygons([rectangle(zero, zero + _BAR, high, top)], "", "border", 1))
-    layers.append(Polygons([rectangle(zero, zero + _BAR * max(now, 0.004), high, top)], colour, "text", 1))
-    if result.changed(name) and not np.isnan(before):
-        x = zero + _BAR * before
-        layers.append(Segments([[x, top - 3]], [[x, high + 3]], "text", 3))
+    layers += score_row(
+        words,
+        now,
+        change_text(result, name),
+        left,
+        top,
+        colour=colour,
+        before=before if result.changed(name) else np.nan,
+        indent=22 if shape else 0,
+        bar=_BAR,
+        bold=name == state.shown,
+    )
     if result.band(name):
-        ends = zero + _BAR * np.array([worst, best])
+        ends = zero + _BAR[1] * np.array([worst, best])
         layers.append(Segments([[ends[0], middle]], [[ends[1], middle]], "background", 5))
         layers.append(Segments([[ends[0], middle]], [[ends[1], middle]], "text", 2.5))
         layers.append(Segments([[x, middle - 6] for x in ends], [[x, middle + 6] for x in ends], "text", 2.5))
-    layers.append(Text([[zero + _BAR + 10, middle]], [f"{now:.3f}"], size=14, bold=True))
-    same = not result.changed(name)
-    layers.append(Text([[zero + _BAR + 62, middle]], [change_text(result, name)], "muted" if same else "text", 14, bold=not same))
     return layers
