@@ -54,6 +54,7 @@ from course_utils.explore.detection_views import (
     picture_scene,
     threshold_scene,
 )
+from course_utils.explore.scene import as_pixels
 from course_utils.retrieval.detection_matching import checked_boxes, checked_flags
 
 SCENE = (10, 192)  # number and size in pixels of the scene of the test split that is shown by default
@@ -174,7 +175,7 @@ class DetectionBench(PresetExplorer):
         if image is None:
             self.pixels, objects = default_scene()
         else:
-            self.pixels = _pixels(image)
+            self.pixels = as_pixels(image, "image", smallest=16)
         self.height, self.width = self.pixels.shape[:2]
         label = None if label is None else checked_int(label, "label")
         true, names = _rows(objects, "objects", None)
@@ -291,19 +292,6 @@ class DetectionBench(PresetExplorer):
             "Task: make VOC and COCO judge one box differently. Put a box with a low confidence where it overlaps an object that "
             "is taken most, and a free object enough; a lower threshold helps."
         )
-
-
-def _pixels(image: Any) -> np.ndarray:
-    if hasattr(image, "detach"):
-        image = image.detach().cpu().numpy()
-    pixels = checked_array(image, "image", ("C", "H", "W"), np.uint8)
-    if pixels.shape[2] != 3 and pixels.shape[0] == 3:
-        pixels = np.ascontiguousarray(pixels.transpose(1, 2, 0))
-    if pixels.shape[2] != 3 or min(pixels.shape[:2]) < 16:
-        raise ValueError(
-            message("image", "RGB, (3, H, W) or (H, W, 3), at least 16 pixels wide and high", f"shape {np.shape(image)}")
-        )
-    return pixels
 
 
 def _rows(entry: Any, name: str, last: str | None) -> tuple[np.ndarray, np.ndarray | None]:

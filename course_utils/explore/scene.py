@@ -439,3 +439,29 @@ def rgba(colour: str, opacity: float = 1.0) -> np.ndarray:
     [0, 114, 178, 128]
     """
     return np.array([*bytes.fromhex(colour.lstrip("#")), round(255 * opacity)], np.uint8)
+
+
+def as_pixels(image: Any, name: str, smallest: int = 1) -> np.ndarray:
+    """Return an RGB image as a contiguous array (H, W, 3), uint8.
+
+    Parameters
+    ----------
+    image : array or Tensor of shape (3, H, W) or (H, W, 3), uint8
+    name : str
+        Of the argument, for the message.
+    smallest : int
+        Fewest pixels a side may have.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such image.
+    """
+    pixels = checked_array(image, name, ("C", "H", "W"), np.uint8)
+    if pixels.shape[2] != 3 and pixels.shape[0] == 3:
+        pixels = np.ascontiguousarray(pixels.transpose(1, 2, 0))
+    if pixels.shape[2] != 3 or min(pixels.shape[:2]) < smallest:
+        raise ValueError(
+            message(name, f"RGB, (3, H, W) or (H, W, 3), at least {smallest} pixels wide and high", f"shape {np.shape(image)}")
+        )
+    return pixels
