@@ -16,9 +16,14 @@ chapter 02
 ``attribute_similarity``          which pixels and words make two images similar
 chapter 03
 ``LocalFeatureSet``               vectors with a place, a size and a score
+``match_descriptors``             nearest neighbours between two images
+``verify_geometry``               do the matches move together?
+``rerank``                        geometry on a shortlist
+``LocalIndex``                    local features of a million images
 chapter 04
 ``global_average_precision``      one list of answers for a whole test set; ``recognition_ranking`` shows it
 ``mean_average_precision_at_k``   mAP@100 of landmark retrieval
+``revisited_protocol``            easy, medium and hard on Oxford and Paris, with junk
 ================================  ==============================================================
 
 Names are loaded when they are first used, so that the first picture of a chapter need not wait for all of them.

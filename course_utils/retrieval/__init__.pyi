@@ -41,6 +41,18 @@ from .attribution import SimilarityAttribution as SimilarityAttribution
 
 # chapter 03: attentive local features, and geometry
 from .local_feature_set import LocalFeatureSet as LocalFeatureSet
+from .matching import match_descriptors as match_descriptors
+from .matching import DescriptorMatches as DescriptorMatches
+from .geometric_verification import verify_geometry as verify_geometry
+from .geometric_verification import GeometricVerification as GeometricVerification
+from .geometric_verification import ransac_trials as ransac_trials
+from .geometric_verification import fit_affine as fit_affine
+from .geometric_verification import apply_affine as apply_affine
+from .reranking import rerank as rerank
+from .reranking import Reranking as Reranking
+from .local_index import LocalIndex as LocalIndex
+from .local_index import LocalRetrieval as LocalRetrieval
+from .local_index import ImageMatches as ImageMatches
 
 # chapter 04: recognise landmarks among pictures of anything
 from .recognition_metrics import global_average_precision as global_average_precision
@@ -50,6 +62,10 @@ from .recognition_metrics import RecognitionRanking as RecognitionRanking
 from .landmark_retrieval_metrics import mean_average_precision_at_k as mean_average_precision_at_k
 from .landmark_retrieval_metrics import retrieval_at_k as retrieval_at_k
 from .landmark_retrieval_metrics import MeanAveragePrecisionAtK as MeanAveragePrecisionAtK
+from .revisited import revisited_protocol as revisited_protocol
+from .revisited import RevisitedGroundTruth as RevisitedGroundTruth
+from .revisited import RevisitedResult as RevisitedResult
+from .revisited import junk_adjusted_ranks as junk_adjusted_ranks
 
 # chapter 05: judge a ranked list, and a set of boxes
 from .precision_recall import precision_recall_curve as precision_recall_curve
