@@ -16,6 +16,7 @@ chapter 02
 ``attribute_similarity``          which pixels and words make two images similar
 chapter 03
 ``LocalFeatureSet``               vectors with a place, a size and a score
+``receptive_field``               which pixels a cell sees, by recursion; ``probe_receptive_field`` measures it
 ``match_descriptors``             nearest neighbours between two images
 ``verify_geometry``               do the matches move together?
 ``rerank``                        geometry on a shortlist

@@ -41,6 +41,10 @@ from .attribution import SimilarityAttribution as SimilarityAttribution
 
 # chapter 03: attentive local features, and geometry
 from .local_feature_set import LocalFeatureSet as LocalFeatureSet
+from .receptive_field import receptive_field as receptive_field
+from .receptive_field import ReceptiveField as ReceptiveField
+from .receptive_field_probe import probe_receptive_field as probe_receptive_field
+from .receptive_field_probe import gradient_shares as gradient_shares
 from .matching import match_descriptors as match_descriptors
 from .matching import DescriptorMatches as DescriptorMatches
 from .geometric_verification import verify_geometry as verify_geometry
