@@ -17,6 +17,9 @@ from .street_world.weather import CONDITIONS as CONDITIONS
 from .street_world.weather import SEASONS as SEASONS
 from .sprite_scenes.scenes import SpriteScenes as SpriteScenes
 from .sprite_scenes.scenes import SpriteScene as SpriteScene
+from .landmarks.dataset import Landmarks as Landmarks
+from .landmarks.dataset import LandmarkView as LandmarkView
+from . import landmarks as landmarks
 from .folders import ImageFolder as ImageFolder
 from .folders import FolderView as FolderView
 from .cache import cache_folder as cache_folder
