@@ -4,6 +4,7 @@ In the order in which the course meets them:
 
 - ``CityNavigator``: walk through the street world and watch retrieval change (`01_vlad`, `02_netvlad`);
 - ``AssignmentLaboratory``: what VLAD and NetVLAD do with a few descriptors in the plane (`02_netvlad`);
+- ``ProtocolSwitch``: one ranked list read as easy, medium and hard (`04_landmark_recognition`);
 - ``ConventionCourt``: one draggable ranking before every convention of average precision (`05_mean_average_precision`);
 - ``DetectionBench``: draw and drag boxes, and see which count as found (`05_mean_average_precision`);
 - ``PushAndPull``: whom a ranking loss pushes, and whom it leaves alone (`06_listwise_ap_loss`).
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from course_utils.explore.city_navigator import CityNavigator
     from course_utils.explore.convention_court import ConventionCourt
     from course_utils.explore.detection_bench import DetectionBench
+    from course_utils.explore.protocol_switch import ProtocolSwitch
     from course_utils.explore.push_and_pull import PushAndPull
     from course_utils.explore.scene import Scene
 
 _HOME = {
     "CityNavigator": "city_navigator",
     "AssignmentLaboratory": "assignment_laboratory",
+    "ProtocolSwitch": "protocol_switch",
     "ConventionCourt": "convention_court",
     "DetectionBench": "detection_bench",
     "PushAndPull": "push_and_pull",
@@ -45,6 +48,7 @@ _HOME = {
 __all__ = [  # noqa: RUF022 - the order of teaching
     "CityNavigator",
     "AssignmentLaboratory",
+    "ProtocolSwitch",
     "ConventionCourt",
     "DetectionBench",
     "PushAndPull",

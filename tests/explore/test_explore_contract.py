@@ -26,6 +26,10 @@ from course_utils.explore.court_play import GUESSES
 from course_utils.explore.court_play import PRESETS as RANKINGS
 from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
 from course_utils.explore.detection_bench import DetectionBench
+from course_utils.explore.protocol import KINDS as CHIPS
+from course_utils.explore.protocol import PRESETS as CHIP_LISTS
+from course_utils.explore.protocol import ProtocolState
+from course_utils.explore.protocol_switch import ProtocolSwitch
 from course_utils.explore.push_and_pull import PushAndPull
 from course_utils.explore.ranking_forces import CONTESTANTS, PushState, RaceStart
 from course_utils.explore.ranking_forces import PRESETS as LISTS
@@ -167,6 +171,27 @@ _BENCH_EXTREMES = (
     BenchState(((-9e3, 9e3, -9e3, 9e3, 7.0),), ((60.0, 40.0, 0.0, 0.0, 1.0), (*_CAR, 0.0)), 0.05, "VOC 2010", "d0"),
 )
 
+_ORDER = st.permutations(range(14)).map(tuple) | st.lists(st.integers(-1, 15), max_size=15).map(tuple)
+_CHIPS = st.lists(st.sampled_from(CHIPS), min_size=0, max_size=15).map(tuple)
+_PROTOCOL_STATES = st.builds(
+    ProtocolState,
+    labels=_CHIPS | st.lists(st.sampled_from(CHIPS), min_size=14, max_size=14).map(tuple),
+    order=_ORDER,
+    protocol=st.sampled_from(["easy", "medium", "hard"]),
+    before_labels=_CHIPS,
+    before_order=_ORDER,
+    pinned=st.booleans(),
+    moving=st.sampled_from(["", "A", "C"]),
+    task=st.integers(-1, 9),
+    preset=st.sampled_from(sorted(CHIP_LISTS)),
+)
+_PROTOCOL_EXTREMES = (
+    replace(CHIP_LISTS["ignored"], labels=("junk",) * 14),  # nothing is left of the list
+    replace(CHIP_LISTS["ignored"], labels=("negative",) * 14),  # no protocol has a positive
+    replace(CHIP_LISTS["ignored"], labels=("hard",) * 14, protocol="easy"),
+    ProtocolState(("easy",), (0,)),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
@@ -174,6 +199,7 @@ EXPLORERS = {
     "push-crowd": Case(lambda _get: PushAndPull("crowd"), _PUSH_STATES, _PUSH_EXTREMES),
     "court": Case(lambda _get: ConventionCourt(), _COURT_STATES, _COURT_EXTREMES),
     "court-ties": Case(lambda _get: ConventionCourt("ties"), _COURT_STATES, _COURT_EXTREMES),
+    "protocol": Case(lambda _get: ProtocolSwitch(), _PROTOCOL_STATES, _PROTOCOL_EXTREMES),
     "detection": Case(lambda _get: DetectionBench(), _BENCH_STATES, _BENCH_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
