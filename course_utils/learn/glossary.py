@@ -135,6 +135,7 @@ TERMS: tuple[Term, ...] = (
     Term("bag of visual words", "시각 단어 가방", "An image described by how often each visual word occurs in it.", "01_vlad"),
     Term("baseline", "기준 방법", "The method that a new one is compared with.", "18_does_it_help"),
     Term("batch", "배치", "The images that a training step sees together.", "02_netvlad"),
+    Term("bin", "구간", "One of the intervals in which a histogram counts.", "06_listwise_ap_loss"),
     Term(
         "bounding box",
         "경계 상자",

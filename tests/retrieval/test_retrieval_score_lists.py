@@ -234,3 +234,11 @@ def test_a_loss_that_does_not_say_how_it_judges_a_list_cannot_be_made():
         ListLoss()
     with pytest.raises(TypeError, match="_average_precision"):
         APListLoss()
+
+
+def test_a_query_without_a_relevant_item_counts_nothing_whatever_its_weight():
+    scores = torch.tensor([[0.9, 0.2], [0.1, 0.8]])
+    relevant = torch.tensor([[True, False], [False, False]])
+    for loss in (ListwiseAPLoss(5), TripletListLoss(1.0)):
+        alone = loss(scores[:1], relevant[:1])
+        torch.testing.assert_close(loss(scores, relevant, weights=torch.tensor([1.0, 9.0])), alone)
