@@ -142,6 +142,59 @@ def verify_geometry(
     return results[0] if one else results
 
 
+@dataclass(frozen=True, eq=False)
+class AffineTrials:
+    """Every sample that RANSAC drew for one image pair.
+
+    Attributes
+    ----------
+    triplets : ndarray of shape (T, 3), int64
+        Rows of the three matches.
+    transforms : ndarray of shape (T, 2, 3), float64
+        The map through the three; NaN where they fix no admissible map.
+    n_inliers : ndarray of shape (T,), int64
+        Matches that agree with it; 0 without a map.
+    """
+
+    triplets: np.ndarray
+    transforms: np.ndarray
+    n_inliers: np.ndarray
+
+
+def affine_trials(
+    points_a: Any,
+    points_b: Any,
+    threshold: float = 3.0,
+    n_trials: int = 100,
+    generator: torch.Generator | None = None,
+    max_stretch: float | None = 10.0,
+) -> AffineTrials:
+    """Draw three matches ``n_trials`` times and count who agrees: RANSAC with every step kept, for looking at.
+
+    Taught in ``03_delf``, step 6. The arguments are those of ``verify_geometry``, for one pair. Triplets are always drawn,
+    even if there are fewer than trials, and nothing is re-fitted. Fewer than three matches give no trial.
+
+    Examples
+    --------
+    >>> a = np.array([[0, 0], [8, 0], [0, 8], [8, 8]], float)
+    >>> affine_trials(a, a + 2, n_trials=3).n_inliers.tolist()
+    [4, 4, 4]
+    """
+    threshold = checked_float(threshold, "threshold", above=0)
+    n_trials = checked_int(n_trials, "n_trials", low=1)
+    stretch = math.inf if max_stretch is None else checked_float(max_stretch, "max_stretch", low=1)
+    a, b = _checked_pairs([points_a], [points_b], single=True)[0]
+    if len(a) < 3:
+        return AffineTrials(np.zeros((0, 3), np.int64), np.zeros((0, 2, 3)), np.zeros(0, np.int64))
+    uniform = torch.rand((n_trials, 3), generator=generator, dtype=torch.float64)
+    a, b = torch.from_numpy(a)[None], torch.from_numpy(b)[None]
+    triplets = _drawn_triplets(torch.tensor([a.shape[1]]), uniform)
+    maps, proper = _fit_triplets(a, b, triplets, stretch)
+    inliers = (_squared_residuals(a, b, maps) < threshold**2).sum(-1)
+    maps[~proper] = math.nan
+    return AffineTrials(triplets[0].numpy(), maps[0].numpy(), torch.where(proper, inliers, 0)[0].numpy())
+
+
 def ransac_trials(inlier_share: float, confidence: float = 0.99, sample_size: int = 3) -> int:
     """Return how many samples make it ``confidence`` likely that at least one holds only inliers.
 
@@ -261,8 +314,8 @@ def _padded(points: list[np.ndarray], device: torch.device) -> torch.Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(p) for p in points], batch_first=True).to(device)
 
 
-def _triplets(sizes: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return three different matches for each pair and trial, (P, T, 3), and which trials count, (P, T).
+def _drawn_triplets(sizes: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Return three different matches for each pair and trial, (P, T, 3).
 
     The second index is drawn from the n - 1 that are left, and steps over the first; the third steps over both.
     """
@@ -272,16 +325,21 @@ def _triplets(sizes: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor,
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     third += third >= low
     third += third >= high
-    drawn = torch.stack([first, second, third], dim=-1)
-    counts = torch.ones_like(first, dtype=torch.bool)
-    for size in sizes.unique().tolist():  # few matches: every triplet once
+    return torch.stack([first, second, third], dim=-1)
+
+
+def _triplets(sizes: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the triplets to try, (P, T, 3), and which of them count, (P, T): all there are if these are no more than T."""
+    triplets = _drawn_triplets(sizes, uniform)
+    counts = torch.ones(triplets.shape[:2], dtype=torch.bool, device=sizes.device)
+    for size in sizes.unique().tolist():
         n_all = math.comb(size, 3)
         if n_all <= len(uniform):
             rows = torch.nonzero(sizes == size)[:, 0, None]
             columns = torch.arange(n_all, device=sizes.device)
-            drawn[rows, columns] = torch.combinations(torch.arange(size, device=sizes.device), 3)
+            triplets[rows, columns] = torch.combinations(torch.arange(size, device=sizes.device), 3)
             counts[rows[:, 0], n_all:] = False
-    return drawn, counts
+    return triplets, counts
 
 
 def _fit_triplets(a: torch.Tensor, b: torch.Tensor, triplets: torch.Tensor, stretch: float) -> tuple[torch.Tensor, torch.Tensor]:

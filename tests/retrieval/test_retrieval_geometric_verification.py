@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skimage.measure import ransac
 from skimage.transform import AffineTransform
 
-from course_utils.retrieval import apply_affine, fit_affine, ransac_trials, verify_geometry
+from course_utils.retrieval import affine_trials, apply_affine, fit_affine, ransac_trials, verify_geometry
 from course_utils.retrieval import geometric_verification as module
 
 
@@ -256,6 +256,23 @@ def test_a_batch_may_hold_degenerate_and_proper_pairs():
 
 
 # ---- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def test_trials_keep_every_sample_with_its_exact_map_and_its_inliers():
+    a, b, _, _ = matches(0, n=40)
+    trials = affine_trials(a, b, 2.0, 60, seeded())
+    assert trials.triplets.shape == (60, 3)
+    for triplet, transform, n_inliers in zip(trials.triplets, trials.transforms, trials.n_inliers):
+        assert len(set(triplet)) == 3
+        if np.isfinite(transform).all():
+            np.testing.assert_allclose(transform, fit_affine(a[triplet], b[triplet]), atol=1e-6)
+            assert n_inliers == (distances(a, b, transform) < 2.0).sum() >= 3
+        else:
+            assert n_inliers == 0
+    assert verify_geometry(a, b, 2.0, 60, seeded()).n_inliers >= trials.n_inliers.max()
+    line = affine_trials(_LINE, _LINE, n_trials=5)
+    assert (line.n_inliers == 0).all() and np.isnan(line.transforms).all()
+    assert affine_trials(a[:2], b[:2]).triplets.shape == (0, 3)
 
 
 def test_the_number_of_trials_makes_a_clean_sample_as_likely_as_asked():
