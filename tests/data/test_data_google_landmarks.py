@@ -1,6 +1,7 @@
 """The reader of Google Landmarks v2 on small folders of the real layout, and on the course's miniature."""
 
 import shutil
+from collections import Counter
 
 import pytest
 import torch
@@ -8,15 +9,16 @@ from PIL import Image
 
 from course_utils.data import (
     GoogleLandmarks,
-    Landmarks,
     check_parts,
     google_landmarks_miniature,
     read_solution,
     read_submission,
     write_submission,
 )
-from course_utils.data.google_landmarks.miniature import EMPTY_TEST, KNOWN_PER_CLASS, TEST_KNOWN, TEST_NEW
+from course_utils.data.google_landmarks.miniature import KNOWN_PER_CLASS, TEST_KNOWN, TEST_NEW
 from course_utils.data.google_landmarks.tables import COLUMNS, id_number, id_text, image_path, read_rows
+from course_utils.data.landmarks import class_name, rendered_view
+from course_utils.data.landmarks.dataset import _items
 from course_utils.retrieval import mean_average_precision_at_k, recognition_ranking
 
 A, B, C, D = "0123456789abcdef", "fedcba9876543210", "00000000000000aa", "ffffffffffffffff"
@@ -290,9 +292,14 @@ def test_archives_are_compared_with_their_md5_files(tmp_path):
 
 
 # -- the miniature ------------------------------------------------------------------------------------------------------
+EMPTY = 60
+
+
 @pytest.fixture(scope="module")
-def miniature():
-    return google_landmarks_miniature()
+def miniature(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return google_landmarks_miniature(empty_test=EMPTY)
 
 
 def test_the_miniature_has_every_table_of_the_real_set(miniature):
@@ -301,19 +308,18 @@ def test_the_miniature_has_every_table_of_the_real_set(miniature):
 
 
 def test_the_miniatures_train_split_is_that_of_the_landmarks(miniature):
-    train, views = GoogleLandmarks(miniature), Landmarks("train")
-    assert len(train) == len(views) and train.n_missing == 0
-    assert sorted(train.class_sizes().tolist()) == sorted(torch.bincount(views.labels).tolist())
-    sources = {row["id"]: row["url"].split("/") for row in read_rows(miniature, "metadata/train.csv")}
-    place = {(int(label), int(number)): i for i, (label, number) in enumerate(zip(views.labels, views.numbers))}
+    train, kinds = GoogleLandmarks(miniature), GoogleLandmarks(miniature).categories()
+    sources = {row["id"]: row["url"].partition(":")[2].split("/") for row in read_rows(miniature, "metadata/train.csv")}
+    counts = Counter(label for label, _ in _items("train", 1))
+    assert Counter(int(label) for _, label, _ in sources.values()) == counts
+    assert sorted(train.class_sizes().tolist()) == sorted(counts.values()) and train.n_missing == 0
     names = {row["id"]: row["title"] for row in read_rows(miniature, "metadata/train_attribution.csv")}
-    kinds = train.categories()
     for i in range(0, len(train), 97):
-        _, label, number = sources[train.id(i)]
-        same = views.images[place[int(label), int(number)]]
+        split, label, number = sources[train.id(i)]
+        same = rendered_view(split, int(label), int(number)).image
         error = (train.image(i).double() - same.double()).abs().mean()
         assert error < 6, "a JPEG of the same photograph"
-        assert names[train.id(i)] == views.class_names[int(label)]
+        assert names[train.id(i)] == class_name(int(label))
         assert kinds[int(train.landmark_ids[i])].hierarchical_label == names[train.id(i)].split()[0]
 
 
@@ -334,7 +340,7 @@ def test_the_miniatures_solutions_fit_its_tables(miniature):
     assert list(rec.truth) == list(ret.truth) == test.ids
     known, new = 60 * TEST_KNOWN, 30 * TEST_NEW
     assert sum(map(bool, rec.truth.values())) == known and len(ret.part()) == known + new
-    assert len(test) == known + new + EMPTY_TEST
+    assert len(test) == known + new + EMPTY
     assert set().union(*rec.truth.values()) == set(GoogleLandmarks(miniature).classes.tolist())
     sizes = sorted({len(images) for images in ret.part().values()})
     assert sizes == [KNOWN_PER_CLASS, 6]
