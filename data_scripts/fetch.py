@@ -21,7 +21,7 @@ from course_utils.profile import progress
 from data_scripts.checksums import FirstSeen, check_published, digest, published_md5
 from data_scripts.contents import check_contents
 from data_scripts.download import Expected, Patience, discard, download
-from data_scripts.errors import DataScriptError, DownloadFailed, Gone, WrongChecksum
+from data_scripts.errors import DataScriptError, DownloadFailed, Gone, UnsafeArchive, WrongChecksum, WrongContents
 from data_scripts.extract import unpack
 from data_scripts.records import Record, RemoteFile, readable_size
 from data_scripts.workplace import Workplace
@@ -135,13 +135,18 @@ def _fetch(place: Workplace, say: Callable[[str], None], settings: Settings) -> 
         origin[file.path] = _obtain(place, file, first_seen, new_sums, say, settings)
     say("Unpacking and checking.")
     folder = place.fresh_building()
-    for file in record.files:
-        unpack(place.archive(file), file, folder)
-    check_contents(folder, record)
-    write_completion(folder, _completion(folder, record, origin))
+    try:
+        for file in record.files:
+            unpack(place.archive(file), file, folder)
+        check_contents(folder, record)
+        completion = _completion(folder, record, origin)
+    except (UnsafeArchive, WrongContents):
+        place.drop_archives(everything=True)
+        raise
+    write_completion(folder, completion)
     place.publish()
     first_seen.keep(new_sums)
-    place.drop_archives()
+    place.drop_archives(everything=False)
     say(f"Complete: {place.target}")
 
 
@@ -175,7 +180,9 @@ def _obtain(
         try:
             return check(archive)
         except WrongChecksum as error:
-            raise WrongChecksum(f"{error} It lies in {archive}: remove it, or put the right file there.") from error
+            if archive.is_relative_to(place.by_hand):
+                raise WrongChecksum(f"{error} It lies in {archive}: remove it, or put the right file there.") from error
+            archive.unlink()  # left by an earlier run, and damaged since
     continued = _download(place, file, part, bool(checksum), say, settings)
     try:
         how = check(part)
@@ -223,8 +230,7 @@ def _by_hand(place: Workplace, file: RemoteFile) -> str:
     about = "" if file.exact else "about "
     return (
         f"Fetch it by hand: look for {file.path.rsplit('/', 1)[-1]} ({about}{file.size:,} bytes; {file.how_checked}) at "
-        f"{place.record.home_page}, put it at {place.archive(file)}, and run the same command again. "
-        "The file is removed from there when the set is complete."
+        f"{place.record.home_page}, put it at {place.by_hand / file.path}, and run the same command again."
     )
 
 
@@ -249,7 +255,7 @@ def _completion(folder: Path, record: Record, origin: dict[str, str]) -> Complet
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     listed = {path.relative_to(folder).as_posix(): [path.stat().st_size, digest(path)] for path in paths}
     if MARKER in listed:
-        raise DataScriptError(f"{record.label} brings a file called {MARKER}, which is the name of our own marker.")
+        raise WrongContents(f"{record.label} brings a file called {MARKER}, which is the name of our own marker.")
     return Completion(record.name, record.part, record.title, record.licence, record.citation, record.home_page, origin, listed)
 
 

@@ -34,11 +34,13 @@ TABLES = {
         ("metadata/train_clean.csv", 40_000_000),
         ("metadata/train_attribution.csv", 1_200_000_000),
         ("metadata/train_label_to_category.csv", 20_000_000),
+        ("metadata/train_label_to_hierarchical.csv", 30_000_000),
     ),
     "index": (
         ("metadata/index.csv", 15_000_000),
         ("metadata/index_image_to_landmark.csv", 20_000_000),
         ("metadata/index_label_to_category.csv", 10_000_000),
+        ("metadata/index_label_to_hierarchical.csv", 15_000_000),
     ),
     "test": (
         ("metadata/test.csv", 3_000_000),
@@ -116,7 +118,7 @@ def keep_rows_of_present_images(folder: Path, record: Record) -> None:
             kept += _filter(table, lambda row: row["id"] in present and (landmarks.add(row["landmark_id"]) or True))
         elif name == "train_clean.csv":
             _filter(table, lambda row: bool(_keep_present(row, present)))
-        elif name.endswith("label_to_category.csv"):
+        elif "_label_to_" in name:
             _filter(table, lambda row: row["landmark_id"] in landmarks)
         else:
             kept += _filter(table, lambda row: row["id"] in present)

@@ -5,7 +5,8 @@
     ROOT/NAME/                        a complete set, or
     ROOT/NAME/PART/                   a complete part of one
     ROOT/NAME.first_seen.sha256       sums of files for which nobody publishes one (see ``checksums``)
-    ROOT/archives/NAME/...            files that are being fetched, or that you put there by hand
+    ROOT/archives/NAME/...            files that are being fetched
+    ROOT/by_hand/NAME/...             files that you fetched yourself; only read, never removed
     ROOT/.work/NAME.lock              held while a process works on the set
     ROOT/.work/NAME.building/         the set before it is complete
 
@@ -44,17 +45,19 @@ class Workplace:
         self.root, self.record = root, record
         self.work = root / ".work"
         self.archives = root / "archives" / record.name
+        self.by_hand = root / "by_hand" / record.name
         self.building = self.work / f"{record.name}.building"
         self.target = root / record.name / record.part if record.part else root / record.name
         self.first_seen = root / f"{record.name}.first_seen.sha256"
 
     def archive(self, file: RemoteFile) -> Path:
-        """Return where the fetched file lies, and where it is looked for if somebody put it there by hand."""
-        return self.archives / file.path
+        """Return where the file lies, or will lie: what was put there by hand comes first."""
+        by_hand = self.by_hand / file.path
+        return by_hand if by_hand.exists() else self.archives / file.path
 
     def part_file(self, file: RemoteFile) -> Path:
         """Return where its bytes collect while it is being fetched."""
-        path = self.archive(file)
+        path = self.archives / file.path
         return path.with_name(path.name + ".part")
 
     def is_complete(self) -> bool:
@@ -134,11 +137,11 @@ class Workplace:
         else:
             self.building.rename(self.target)
 
-    def drop_archives(self) -> None:
-        """Remove the fetched files, except those that another part needs again."""
+    def drop_archives(self, everything: bool) -> None:
+        """Remove the fetched files; those that another part needs again only if ``everything`` is asked for."""
         for file in self.record.files:
-            if not file.keep:
-                self.archive(file).unlink(missing_ok=True)
+            if everything or not file.keep:
+                (self.archives / file.path).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove folders that have become empty."""

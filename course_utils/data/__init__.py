@@ -6,7 +6,8 @@ Nothing here needs a download. In the order in which the course meets them:
 - ``StreetWorld``: database and query views of a generated town, for place recognition;
 - ``district``, ``StreetRenderer``, ``Camera``: the town itself, to be walked through;
 - ``ImageFolder``: a folder of the reader's own pictures;
-- ``cached_arrays``: results kept on disk between runs.
+- ``cached_arrays``: results kept on disk between runs;
+- ``real_data``: the folder of a famous data set, if the reader has fetched it with ``python -m data_scripts``.
 
 Names are loaded when they are first used, so that importing this room costs nothing.
 """

@@ -36,5 +36,6 @@ from .folders import ImageFolder as ImageFolder
 from .folders import FolderView as FolderView
 from .cache import cache_folder as cache_folder
 from .cache import cached_arrays as cached_arrays
+from .real_data_folder import real_data as real_data
 from .restricted_pickle import load_plain_pickle as load_plain_pickle
 from .restricted_pickle import RefusedPickleError as RefusedPickleError
