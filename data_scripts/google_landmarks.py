@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from data_scripts.errors import DataScriptError, WrongContents
@@ -29,26 +29,29 @@ MIRROR = "https://s3.amazonaws.com/google-landmark"
 SPLITS = {"train": (500, 1_050_000_000, 8_300), "index": (100, 850_000_000, 7_700), "test": (20, 500_000_000, 5_900)}
 """Split -> number of parts, and about how many bytes and images a part has."""
 TABLES = {
-    "train": (
-        ("metadata/train.csv", 600_000_000),
-        ("metadata/train_clean.csv", 40_000_000),
-        ("metadata/train_attribution.csv", 1_200_000_000),
-        ("metadata/train_label_to_category.csv", 20_000_000),
-        ("metadata/train_label_to_hierarchical.csv", 30_000_000),
-    ),
-    "index": (
-        ("metadata/index.csv", 15_000_000),
-        ("metadata/index_image_to_landmark.csv", 20_000_000),
-        ("metadata/index_label_to_category.csv", 10_000_000),
-        ("metadata/index_label_to_hierarchical.csv", 15_000_000),
-    ),
-    "test": (
-        ("metadata/test.csv", 3_000_000),
-        ("ground_truth/recognition_solution_v2.1.csv", 5_000_000),
-        ("ground_truth/retrieval_solution_v2.1.csv", 10_000_000),
-    ),
+    "train": {
+        "metadata/train.csv": 600_000_000,
+        "metadata/train_clean.csv": 40_000_000,
+        "metadata/train_attribution.csv": 1_200_000_000,
+        "metadata/train_label_to_category.csv": 20_000_000,
+        "metadata/train_label_to_hierarchical.csv": 30_000_000,
+    },
+    "index": {
+        "metadata/index.csv": 15_000_000,
+        "metadata/index_image_to_landmark.csv": 20_000_000,
+        "metadata/index_label_to_category.csv": 10_000_000,
+        "metadata/index_label_to_hierarchical.csv": 15_000_000,
+    },
+    "test": {
+        "metadata/test.csv": 3_000_000,
+        "ground_truth/recognition_solution_v2.1.csv": 5_000_000,
+        "ground_truth/retrieval_solution_v2.1.csv": 10_000_000,
+    },
 }
-"""Tables of a split with their approximate sizes. They serve every part of the split, so the fetched files are kept."""
+"""Tables of a split with their approximate sizes. They serve every part of the split, so the fetched files are kept.
+
+Their columns are in ``course_utils.data.google_landmarks.tables``. The table that names the landmarks comes before those that need them.
+"""
 
 
 def part_record(part: str) -> Record:
@@ -78,8 +81,8 @@ def part_record(part: str) -> Record:
         members=n_images + 5000,
     )
     tables = tuple(
-        RemoteFile(path=path, addresses=(f"{MIRROR}/{path}",), size=bytes_, exact=False, into=path, keep=True)
-        for path, bytes_ in TABLES[split]
+        RemoteFile(path=path, addresses=(f"{MIRROR}/{path}",), size=about, exact=False, into=path, keep=True)
+        for path, about in TABLES[split].items()
     )
     return Record(
         name=NAME,
@@ -91,9 +94,9 @@ def part_record(part: str) -> Record:
         citation='T. Weyand, A. Araujo, B. Cao, J. Sim, "Google Landmarks Dataset v2", CVPR 2020, arXiv:2004.01804; '
         "train_clean: S. Yokoo et al., arXiv:2003.11211.",
         used_for="03_delf, 04_landmark_recognition",
-        reader="the Google Landmarks v2 reader of course_utils.retrieval (chapter 04)",
+        reader=f"course_utils.data.GoogleLandmarks(folder, '{split}')",
         files=(images, *tables),
-        expects=(split, *(path for path, _ in TABLES[split])),
+        expects=(split, *TABLES[split]),
         finish="google_landmarks",
         note="The tables of a split are fetched once and kept for its next part.",
     )
@@ -105,67 +108,60 @@ def keep_rows_of_present_images(folder: Path, record: Record) -> None:
     Raises
     ------
     WrongContents
-        If an image is not where its id says, or none is there, or none of them is in the tables.
+        If an image is not where its id says, none is there, a table has other columns, or none of the images is in it.
     """
     split = record.part.partition("_")[0]
     present = _present_ids(folder / split)
     landmarks: set[str] = set()
     kept = 0
-    for path in (path for path, _ in TABLES[split]):
-        table = folder / path
-        name = table.name
+    for table in TABLES[split]:
+        name = table.rpartition("/")[2]
         if name in ("train.csv", "index_image_to_landmark.csv"):
-            kept += _filter(table, lambda row: row["id"] in present and (landmarks.add(row["landmark_id"]) or True))
+            kept += _filter(folder, table, lambda row: row["id"] in present and (landmarks.add(row["landmark_id"]) or True))
         elif name == "train_clean.csv":
-            _filter(table, lambda row: bool(_keep_present(row, present)))
+            _filter(folder, table, lambda row: _keep_present(row, present))
         elif "_label_to_" in name:
-            _filter(table, lambda row: row["landmark_id"] in landmarks)
+            _filter(folder, table, lambda row: row["landmark_id"] in landmarks)
         else:
-            kept += _filter(table, lambda row: row["id"] in present)
+            kept += _filter(folder, table, lambda row: row["id"] in present)
     if not kept:
         raise WrongContents(f"None of the {len(present)} images of {record.label} is in its tables.")
 
 
 def _present_ids(folder: Path) -> set[str]:
+    from course_utils.data.google_landmarks.tables import image_path  # here, because its package loads torch
+
     present = set()
     for image in folder.rglob("*.jpg"):
-        expected = Path(*image.stem[:3], image.name)
-        if image.relative_to(folder) != expected:
-            raise WrongContents(
-                f"{image.relative_to(folder)} should be {expected}: this is not the layout of Google Landmarks v2."
-            )
+        found, expected = image.relative_to(folder), image_path(image.stem)
+        if found != expected:
+            raise WrongContents(f"{found} should be {expected}: this is not the layout of Google Landmarks v2.")
         present.add(image.stem)
     if not present:
         raise WrongContents("The archive holds no image: this is not the layout of Google Landmarks v2.")
     return present
 
 
-def _keep_present(row: dict[str, str], present: set[str]) -> list[str]:
-    kept = [image for image in row["images"].split() if image in present]
-    row["images"] = " ".join(kept)
-    return kept
+def _keep_present(row: dict[str, str], present: set[str]) -> bool:
+    row["images"] = " ".join(image for image in row["images"].split() if image in present)
+    return bool(row["images"])
 
 
-def _filter(table: Path, keep: Callable[[dict[str, str]], bool]) -> int:
-    """Rewrite a CSV file with the rows that are kept, row by row; return how many."""
-    filtered, count = table.with_name(table.name + ".filtered"), 0
-    with table.open(encoding="utf-8", newline="") as source, filtered.open("w", encoding="utf-8", newline="") as target:
-        rows = csv.DictReader(source)
-        writer = csv.DictWriter(target, fieldnames=list(rows.fieldnames or ()), lineterminator="\n")
+def _filter(folder: Path, table: str, keep: Callable[[dict[str, str]], bool]) -> int:
+    """Rewrite a table with the rows that are kept, one row at a time; return how many."""
+    from course_utils.data.google_landmarks.tables import COLUMNS, rows_of
+
+    path, columns, count = folder / table, COLUMNS[table], 0
+    filtered = path.with_name(path.name + ".filtered")
+    with filtered.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, fieldnames=columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         try:
-            for row in _rows(rows):
-                if keep(row):
-                    writer.writerow(row)
+            for row in rows_of(path, columns):
+                if keep(row.fields):
+                    writer.writerow(row.fields)
                     count += 1
-        except (KeyError, ValueError, csv.Error) as error:
-            raise WrongContents(f"{table.name} is not the table that it should be ({error!r}).") from error
-    filtered.replace(table)
+        except (ValueError, csv.Error) as error:
+            raise WrongContents(f"{table} is not the table that it should be. {error}") from error
+    filtered.replace(path)
     return count
-
-
-def _rows(reader: Iterable[dict[str, str]]) -> Iterable[dict[str, str]]:
-    for row in reader:
-        if None in row or None in row.values():
-            raise ValueError("a row with too many or too few columns")
-        yield row

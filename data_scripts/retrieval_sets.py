@@ -46,7 +46,7 @@ def _revisited(name: str, title: str, short: str, page: str, images: tuple[tuple
         licence=_IMAGES_OF_FLICKR,
         citation=_REVISITED_CITATION + paper,
         used_for="03_delf, 04_landmark_recognition, 05_mean_average_precision",
-        reader="the revisited Oxford/Paris reader of course_utils.retrieval (chapter 04)",
+        reader=f"course_utils.retrieval.RevisitedGroundTruth.from_file(folder / '{truth}'), images in jpg/",
         files=(
             *archives,
             RemoteFile(path=truth, addresses=(f"{_REVISITED}/{short}/{truth}",), size=2_000_000, exact=False, into=truth),

@@ -116,6 +116,18 @@ def test_a_part_of_google_landmarks_keeps_the_rows_of_its_images(fetched, desk):
     assert {row["landmark_id"] for row in rows["train_label_to_hierarchical.csv"]} == {"7", "9"}
 
 
+def test_the_readers_of_chapter_04_read_what_was_fetched(fetched):
+    from course_utils.data import GoogleLandmarks
+    from course_utils.retrieval import RevisitedGroundTruth
+
+    part = GoogleLandmarks(fetched("google_landmarks"), "train")
+    assert len(part) == 3 and part.n_missing == 0
+    assert part.landmark_ids.tolist() == [7, 7, 9]
+    truth = RevisitedGroundTruth.from_file(fetched("oxford") / "gnd_roxford5k.pkl")
+    assert truth.images == small_sets.OXFORD_NAMES
+    assert truth.hard[0].tolist() == [2]
+
+
 def test_the_tables_of_google_landmarks_are_fetched_once_for_two_parts(fetched, desk, server):
     fetched("google_landmarks")
     record, contents = small_sets.google_landmarks()
