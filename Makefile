@@ -52,11 +52,11 @@ lab: $(READY)
 		$$(test "$$(id -u)" != 0 || echo --allow-root) $(LAB_OPTIONS) notebooks/00_start_here.ipynb
 
 test: $(READY) lint chromium
-	$(PYTEST) $(TWO_WORKERS) $(NBVAL) --durations=5 -m "not browser" tests course_utils notebooks
+	$(PYTEST) $(TWO_WORKERS) $(NBVAL) --durations=5 -m "not browser" tests course_utils data_scripts notebooks
 	$(PYTEST) -m browser tests/browser
 
 test-unit: $(READY)
-	$(PYTEST) $(TWO_WORKERS) -m "not notebook and not browser" tests course_utils
+	$(PYTEST) $(TWO_WORKERS) -m "not notebook and not browser" tests course_utils data_scripts
 
 test-notebooks: $(READY)
 	$(PYTEST) $(TWO_WORKERS) $(NBVAL) --durations=5 notebooks tests/notebooks

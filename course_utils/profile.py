@@ -1,6 +1,6 @@
 """How big, on what, how loud: the profile, the threads, the device and the progress bars of a run.
 
-Four environment variables steer a run; none of them changes a method:
+Five environment variables steer a run; none of them changes a method:
 
 ====================  ==========================================================================
 ``COURSE_PROFILE``    ``quick`` (default: two laptop cores, what the tests run), ``full`` (the
@@ -8,7 +8,8 @@ Four environment variables steer a run; none of them changes a method:
 ``COURSE_THREADS``    number of compute threads; default: the free cores, one inside a pytest-xdist
                       worker
 ``COURSE_PROGRESS``   ``0`` silences every progress bar
-``COURSE_CACHE``      where rendered views and fetched data sets are kept (see ``data.cache``)
+``COURSE_CACHE``      where computed results are kept between runs (see ``data.cache``)
+``COURSE_DATA``       where real data sets lie that ``python -m data_scripts`` has fetched
 ====================  ==========================================================================
 """
 
