@@ -14,6 +14,7 @@ On any refusal the caller removes the whole folder.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import stat
 import tarfile
@@ -119,6 +120,8 @@ def unpack(archive: Path, file: RemoteFile, folder: Path) -> None:
     except OSError as error:
         if error.errno in FULL_DISK:
             raise NoSpace(f"The disk is full ({folder}). Make room and run the same command again.") from error
+        if error.errno == errno.EINVAL:  # a directory that points before the beginning of the archive
+            raise UnsafeArchive(f"{file.path} is damaged or cut short ({error}).") from error
         raise
 
 
