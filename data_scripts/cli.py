@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from course_utils.data.real_data_folder import MARKER, data_root, is_complete
@@ -119,6 +119,25 @@ def _verify(options: argparse.Namespace, root: Path) -> int:
     return 0 if healthy else 1
 
 
+def _positive(kind: type) -> Callable[[str], float]:
+    """Return a reader of numbers above 0, for the options of ``get``."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError
+        return value
+
+    number.__name__ = "number above 0"  # what argparse shows
+    return number
+
+
+def _web_address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m data_scripts", description="Optional real data sets of the course.")
     commands = parser.add_subparsers(required=True, metavar="list | get | verify")
@@ -134,11 +153,19 @@ def _parser() -> argparse.ArgumentParser:
     fetching = commands.add_parser("get", parents=[common], help="fetch a data set; continues what was interrupted")
     fetching.add_argument("name")
     fetching.add_argument("--yes", action="store_true", help="do not ask; size and licence are still shown")
-    fetching.add_argument("--mirror", metavar="URL", help="fetch from URL/NAME/FILE, for example a server of the school")
+    fetching.add_argument(
+        "--mirror", type=_web_address, metavar="URL", help="fetch from URL/NAME/FILE, for example a server of the school"
+    )
     fetching.add_argument("--allow-host", action="append", default=[], metavar="HOST", help="follow redirects to this host, too")
-    fetching.add_argument("--stall-timeout", type=float, default=30.0, metavar="S", help="seconds without data (default 30)")
-    fetching.add_argument("--attempts", type=int, default=5, metavar="N", help="attempts in a row without progress (default 5)")
-    fetching.add_argument("--retry-wait", type=float, default=1.0, metavar="S", help="pause before the second attempt ")
+    fetching.add_argument(
+        "--stall-timeout", type=_positive(float), default=30.0, metavar="S", help="seconds without data (default 30)"
+    )
+    fetching.add_argument(
+        "--attempts", type=_positive(int), default=5, metavar="N", help="attempts in a row without progress (default 5)"
+    )
+    fetching.add_argument(
+        "--retry-wait", type=_positive(float), default=1.0, metavar="S", help="pause before the second attempt "
+    )
     fetching.add_argument("--lock-wait", type=float, default=3600.0, metavar="S", help="wait for another process (default 3600)")
     fetching.set_defaults(run=_get)
 

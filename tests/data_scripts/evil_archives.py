@@ -101,6 +101,8 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "tar: character device": ("tar", lambda: special(tarfile.CHRTYPE), "is a device file"),
     "tar: block device": ("tar", lambda: special(tarfile.BLKTYPE), "is a device file"),
     "tar: pipe": ("tar", lambda: special(tarfile.FIFOTYPE), "is a pipe"),
+    "tar: sparse file": ("tar", lambda: header("a.bin", 0, tarfile.GNUTYPE_SPARSE) + bytes(2048), "is a sparse file"),
+    "tar: unknown kind": ("tar", lambda: header("a.bin", 0, b"V") + bytes(2048), "is of an unknown kind"),
     "tar: size that is a lie": ("tar", lambda: header("a.jpg", 3 * MEGABYTE) + bytes(2048), "damaged or cut short"),
     "tar: size beyond the limit": ("tar", lambda: header("a.jpg", 8 * 2**30) + bytes(2048), "claims 8589934592 bytes"),
     "tar: bomb": ("tar", lambda: tar_of({"zeros.bin": bytes(16 * MEGABYTE)}), "grows to more than 50 times its size"),

@@ -229,6 +229,22 @@ def test_without_a_terminal_and_without_yes_nothing_is_fetched(desk):
     assert desk.server.log == [] and not desk.root.exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (("--mirror", "file:///srv"), "does not begin with http"),
+        (("--attempts", "0"), "invalid number above 0 value: '0'"),
+        (("--stall-timeout", "-1"), "expected one argument|invalid number above 0"),
+        (("--retry-wait", "nan"), "invalid number above 0 value: 'nan'"),
+    ],
+)
+def test_an_option_without_sense_is_wrong_usage(capsys, option, words):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["get", "mnist", *option])
+    assert stopped.value.code == 2
+    assert re.search(words, capsys.readouterr().err)
+
+
 def test_verify_of_a_set_that_was_not_fetched_says_how_to_fetch_it(desk, capsys):
     desk.serve(*small_sets.cub())
     assert desk.run("verify", "cub_200_2011") == 1
