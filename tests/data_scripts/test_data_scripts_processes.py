@@ -199,7 +199,7 @@ def test_an_archive_that_was_damaged_after_its_download_is_fetched_again(desk, l
 def test_ctrl_c_keeps_the_part_and_leaves_no_traceback(desk, large):
     pause = loopback.PauseAfter(100_000)
     desk.server.tricks["/victim/victim.tar"] = [pause, loopback.honest]
-    process = desk.start("get", "victim", "--stall-timeout", "60")
+    process = desk.start("get", "victim", "--stall-timeout", "60", preexec_fn=as_in_a_terminal)
     assert pause.reached.wait(LIMIT)
     process.send_signal(signal.SIGINT)
     code, _, error = finished(process)
@@ -207,3 +207,8 @@ def test_ctrl_c_keeps_the_part_and_leaves_no_traceback(desk, large):
     assert code == 130 and "stopped. What has arrived is kept" in error and "Traceback" not in error
     assert desk.run("get", "victim") == 0
     assert_whole(desk, large)
+
+
+def as_in_a_terminal() -> None:
+    """Tests that run in the background inherit that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
