@@ -1,7 +1,7 @@
 """All records: those of the course, and those of a JSON file that a teacher hands out.
 
-``--catalogue FILE`` adds data sets of your own to every command, or replaces one of the course under its name. The file
-holds a list of records in the form of ``records.Record``::
+``--catalogue FILE`` adds data sets of your own to every command, or replaces one of the course under its name. The
+file holds a list of records in the form of ``records.Record``::
 
     [{"name": "our_town", "title": "Our town", "home_page": "https://...", "licence": "CC BY 4.0", "citation": "...",
       "used_for": "01_vlad", "expects": ["day"],

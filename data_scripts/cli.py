@@ -1,7 +1,7 @@
 """The command line: ``python -m data_scripts list | get | verify``.
 
-Exit codes: 0 all is well, 1 something was refused or is damaged (one paragraph on the error stream says what to do), 2 wrong
-usage, 130 stopped by the keyboard.
+Exit codes: 0 all is well, 1 something was refused or is damaged (one paragraph on the error stream says what to do),
+2 wrong usage, 130 stopped by the keyboard.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Is it the data set? The layout, the pickles, the arrays, and the last step of a set that needs one.
 
-All of this happens in the work folder, after the check sums and before the set appears. A pickle is a program: ``pickle.load``
-runs what the file says. So each one must be readable as plain data by ``load_plain_pickle``, which runs nothing. After that, a loader
-that does use ``pickle.load``, like torchvision's for CIFAR, meets only what has passed.
+All of this happens in the work folder, after the check sums and before the set appears. A pickle is a program:
+``pickle.load`` runs what the file says. So each one must be readable as plain data by ``load_plain_pickle``, which
+runs nothing. After that, a loader that does use ``pickle.load``, like torchvision's for CIFAR, meets only what has
+passed.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
 """One file over HTTP, from a server that may be slow, gone, changed or hostile.
 
-The bytes collect in ``PATH.part``; ``PATH.part.json`` remembers where they come from and what the server called this version of
-the file (its ETag, else its date). A later run asks for the rest with ``Range`` and ``If-Range``: a server that still
-has the same version answers 206 with the rest, one that has another version, or does not know ranges, answers 200
-with the whole file, and the download starts again. Nothing is appended on faith: the 206 must name the right place and the right total.
+The bytes collect in ``PATH.part``; ``PATH.part.json`` remembers where they come from and what the server called this
+version of the file (its ETag, else its date). A later run asks for the rest with ``Range`` and ``If-Range``: a server
+that still has the same version answers 206 with the rest, one that has another version, or does not know ranges,
+answers 200 with the whole file, and the download starts again. Nothing is appended on faith: the 206 must name the
+right place and the right total.
 
 Rules for what comes back:
 
 - **Size.** An exactly known size must be the announced one. Otherwise at most twice the expected size is accepted.
 - **Redirects.** At most five, only to ``http`` and ``https``, never from ``https`` to ``http``, and only to the same
   host or to one that the record names.
-- **Patience.** Connecting, and receiving each further kilobyte, may take ``stall`` seconds. Passing troubles (5xx, 429, a broken
-  or stalled connection, a short answer) are tried again with growing pauses; progress starts the count anew.
+- **Patience.** Connecting, and receiving each further kilobyte, may take ``stall`` seconds. Passing troubles (5xx,
+  429, a broken or stalled connection, a short answer) are tried again with growing pauses; progress starts the count
+  anew.
 
 The file keeps its ``.part`` name. Whoever asked for it compares the check sum first and renames it then.
 """

@@ -1,13 +1,13 @@
 """Archives from strangers: nothing is written outside the folder, nothing grows without end.
 
 A data set needs regular files and folders. Everything else that tar and zip can hold (links, devices, pipes, sparse
-files, encrypted members) is refused, and so is every name that is absolute, climbs with ``..``, differs from another one
-only in case, or means something else on another system. Files are created anew inside a fresh folder and never overwritten.
-Owners, permissions and times of the archive are not used.
+files, encrypted members) is refused, and so is every name that is absolute, climbs with ``..``, differs from another
+one only in case, or means something else on another system. Files are created anew inside a fresh folder and never
+overwritten. Owners, permissions and times of the archive are not used.
 
 Sizes are counted while the bytes come out. What an archive says about itself is compared with the limits first, so a
-member that claims too much is refused before it is written, but it is the counter that is trusted. Three limits hold for an archive
-together with the archives inside it: bytes, members, and the ratio of bytes out to bytes in.
+member that claims too much is refused before it is written, but it is the counter that is trusted. Three limits hold
+for an archive together with the archives inside it: bytes, members, and the ratio of bytes out to bytes in.
 
 On any refusal the caller removes the whole folder.
 """

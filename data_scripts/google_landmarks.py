@@ -9,9 +9,9 @@ archive, and of every table the rows that concern them. The layout inside a part
     metadata/train_attribution.csv       id, url, author, license, title: the rows of every image that is kept
     ground_truth/...                     for parts of the test split
 
-Source: T. Weyand, A. Araujo, B. Cao, J. Sim, "Google Landmarks Dataset v2", CVPR 2020, arXiv:2004.01804, and the repository
-cvdfoundation/google-landmark, whose mirror publishes an MD5 file for each archive. The ``url`` column of the tables is not used: many of
-those addresses are dead. The tables have no published check sum.
+Source: T. Weyand, A. Araujo, B. Cao, J. Sim, "Google Landmarks Dataset v2", CVPR 2020, arXiv:2004.01804, and the
+repository cvdfoundation/google-landmark, whose mirror publishes an MD5 file for each archive. The ``url`` column of
+the tables is not used: many of those addresses are dead. The tables have no published check sum.
 """
 
 from __future__ import annotations

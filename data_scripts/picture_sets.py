@@ -1,11 +1,12 @@
 """Records of the data sets of small pictures: augmentation, clustering, embeddings, generative chapters.
 
-Addresses and MD5 sums are those of torchvision's own loaders (a test compares them with the installed torchvision), of
-the MedMNIST project's ``info.py`` for its Zenodo record, and of scikit-learn for the Figshare copy of LFW. Every finished folder has the layout
-of torchvision's loader, which reads it with ``download=False`` and the folder as its root.
+Addresses and MD5 sums are those of torchvision's own loaders (a test compares them with the installed torchvision),
+of the MedMNIST project's ``info.py`` for its Zenodo record, and of scikit-learn for the Figshare copy of LFW. Every
+finished folder has the layout of torchvision's loader, which reads it with ``download=False`` and the folder as its
+root.
 
-Why torchvision does not fetch them itself: its downloads cannot be continued, have no limit and no time-out, unpack into the final
-folder, and unpickle CIFAR with ``pickle.load``. Its loaders read what has passed the checks here.
+Why torchvision does not fetch them itself: its downloads cannot be continued, have no limit and no time-out, unpack
+into the final folder, and unpickle CIFAR with ``pickle.load``. Its loaders read what has passed the checks here.
 """
 
 from __future__ import annotations

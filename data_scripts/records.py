@@ -4,8 +4,9 @@ A ``Record`` describes the set for people (home page, licence, citation, chapter
 expected layout). It is checked when it is made, so a typing error in a catalogue is found before any download.
 
 Two facts are never invented. A check sum is either published by somebody who has the data, and then the record says
-by whom, or it is absent. A size is ``exact`` only if somebody states it in bytes together with a check sum, or two sources agree;
-an approximate one serves for the announcement and for the disk-space check, and never refuses a file that is a little larger.
+by whom, or it is absent. A size is ``exact`` only if somebody states it in bytes together with a check sum, or two
+sources agree; an approximate one serves for the announcement and for the disk-space check, and never refuses a file
+that is a little larger.
 """
 
 from __future__ import annotations

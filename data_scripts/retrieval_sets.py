@@ -2,9 +2,9 @@
 
 Where a fact comes from:
 
-- addresses of revisited Oxford and Paris: the download scripts of the revisitop project and the pages of the VGG group.
-  The VGG server sends on to ``thor.robots.ox.ac.uk``. Neither images nor ground truth have a published check sum, and the sizes were seen
-  by one downloader only, so they are marked as approximate;
+- addresses of revisited Oxford and Paris: the download scripts of the revisitop project and the pages of the VGG
+  group. The VGG server sends on to ``thor.robots.ox.ac.uk``. Neither images nor ground truth have a published check
+  sum, and the sizes were seen by one downloader only, so they are marked as approximate;
 - CUB-200-2011: address and MD5 of CaltechDATA; size also in the check-sum list of TensorFlow Datasets;
 - Stanford Online Products: size and SHA-256 of TensorFlow Datasets;
 - GardensPoint: address in the VPR tutorial of S. Schubert and others; size and licence could not be confirmed.

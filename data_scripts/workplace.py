@@ -11,8 +11,9 @@
     ROOT/.work/NAME.building/         the set before it is complete
 
 A set is built in ``.work``, on the same file system, gets its marker last, and is renamed into place in one step. A
-process that dies leaves at most the building folder, which the next run removes, and partial files, which it continues. The lock
-belongs to the operating system (through ``filelock``): it is free the moment its process ends, however it ended.
+process that dies leaves at most the building folder, which the next run removes, and partial files, which it
+continues. The lock belongs to the operating system (through ``filelock``): it is free the moment its process ends,
+however it ended.
 """
 
 from __future__ import annotations
