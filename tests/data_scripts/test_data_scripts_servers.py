@@ -158,6 +158,19 @@ def test_the_second_address_is_tried_when_the_first_is_gone(tmp_path):
     assert [request.status for request in server.log] == [404, 200]
 
 
+def test_a_part_from_another_address_is_not_continued(tmp_path):
+    """Two servers may call different versions by the same name."""
+    content, same = bytes(range(256)) * 10, '"always the same"'
+    with loopback.loopback() as server:
+        server.files |= {"/one": bytes(len(content)), "/two": content}
+        server.tricks["/one"] = [loopback.break_off_after(500, same)]
+        server.tricks["/two"] = [lambda handler, content: loopback.honest(handler, content, same)]
+        addresses = [f"{server.address}/one", f"{server.address}/two"]
+        assert download(addresses, tmp_path / "x.part", Expected(len(content), True, True), Patience(attempts=1)) is False
+    assert (tmp_path / "x.part").read_bytes() == content
+    assert [request.range for request in server.log] == [None, None]
+
+
 # --- troubles that do not pass ---
 
 
