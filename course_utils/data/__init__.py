@@ -1,10 +1,12 @@
-"""Pictures: real photographs that ship with the course's packages, the reader's own folders, and the street world.
+"""Pictures: real photographs that ship with the course's packages, the reader's own folders, and generated worlds.
 
 Nothing here needs a download. In the order in which the course meets them:
 
 - ``photograph``: real photographs from the wheels of scikit-learn and scikit-image, with their credits;
 - ``StreetWorld``: database and query views of a generated town, for place recognition;
 - ``district``, ``StreetRenderer``, ``Camera``: the town itself, to be walked through;
+- ``SpriteScenes``: toys on a stage, with boxes and masks, for detection;
+- ``Landmarks``: unique monuments in streets that look alike, with masks and homographies; ``landmarks`` renders more;
 - ``ImageFolder``: a folder of the reader's own pictures;
 - ``cached_arrays``: results kept on disk between runs;
 - ``real_data``: the folder of a famous data set, if the reader has fetched it with ``python -m data_scripts``.

@@ -23,19 +23,19 @@ KINDS = ("church", "tower", "palace", "statue", "gate", "mural", "temple")
 WALLS: tuple[tuple[float, float, float], ...] = (
     (196, 92, 66),
     (232, 214, 176),
-    (120, 142, 158),
+    (104, 126, 140),
     (214, 168, 92),
     (116, 74, 62),
     (236, 232, 224),
     (148, 164, 118),
     (206, 138, 130),
     (92, 96, 104),
-    (226, 190, 120),
-    (122, 100, 140),
+    (232, 206, 104),
+    (126, 96, 150),
     (176, 196, 204),
-    (158, 116, 78),
-    (88, 128, 120),
-    (240, 202, 188),
+    (84, 140, 190),
+    (62, 132, 106),
+    (244, 186, 180),
     (160, 158, 150),
 )
 """Sixteen colours of walls, 0 to 255: brick, sandstone, slate blue, ochre, ..."""
@@ -66,15 +66,15 @@ SUBJECTS: tuple[str, ...] = (
     "rose flower",
     "photograph chelsea",
     "clock",
-    "coin 3",
+    "coin 4",
     "rose retina",
     "photograph astronaut",
     "star",
-    "coin 7",
+    "coin 9",
     "rose hubble",
     "photograph flower",
     "rose ihc",
-    "coin 10",
+    "coin 3",
     "photograph coffee",
     "rose china",
     "photograph moon",
@@ -124,7 +124,7 @@ def identity_of(seed: int, label: int) -> Identity:
     deck = stream(WORLD, seed, 2, sort, number // PER_KIND)  # one shuffled deck per kind and round of sixteen
     walls, subjects, forms = deck.permutation(PER_KIND), deck.permutation(PER_KIND), deck.permutation(PER_KIND)
     card = number % PER_KIND
-    wall = np.clip(np.array(WALLS[walls[card]]) * r.uniform(0.92, 1.06) + r.normal(0, 4, 3), 30, 246)
+    wall = np.clip(np.array(WALLS[walls[card]]) * r.uniform(0.95, 1.04) + r.normal(0, 3, 3), 30, 246)
     trims = sorted(TRIMS, key=lambda colour: -np.abs(np.array(colour) - wall).sum())[:5]
     roofs = sorted(ROOFS, key=lambda colour: -np.abs(np.array(colour) - wall).sum())[:6]
     return Identity(

@@ -21,6 +21,7 @@ from course_utils.data.street_world.textures import stream
 METRES = {"church": 24.0, "tower": 27.0, "palace": 26.0, "statue": 9.0, "gate": 15.0, "mural": 15.0, "temple": 21.0}
 """Side of the canvas in metres."""
 G = float(CANVAS)  # the ground
+GREY = ("coins", "page", "text", "moon", "camera")
 
 
 @lru_cache(maxsize=512)
@@ -275,20 +276,9 @@ def _arch(m: Mason, x: float, width: float, height: float) -> None:
     m.hole(opening(x, G + 2, width, height + 2, True))
 
 
-_MURALS = (
-    "chelsea",
-    "astronaut",
-    "flower",
-    "coffee",
-    "moon",
-    "retina",
-    "rocket",
-    "hubble",
-    "china",
-    "ihc",
-    "camera",
-    "motorcycle",
-)
+_MURALS = ("chelsea", "astronaut", "flower", "coffee", "moon", "retina", "rocket", "hubble")
+_MURALS += ("china", "ihc", "camera", "motorcycle", "coins", "page", "text")
+"""What is painted on the walls, one photograph each; the sixteenth is the first one again, in two inks."""
 
 
 def mural(m: Mason) -> None:
@@ -306,11 +296,11 @@ def mural(m: Mason) -> None:
         m.box(x0, top - 22, x1, G)
         m.cornice(x0 - 5, x1 + 5, top - 26, 10)
         m.box(150, top - 44, 168, top - 24, (128, 74, 58), "brick")
-    name = _MURALS[(form + 5 * (form // len(_MURALS))) % len(_MURALS)]
+    name = _MURALS[form % len(_MURALS)]
     width, height = r.uniform(112, 140), r.uniform(88, 104)
     left, upper = r.uniform(x0 + 10, x1 - 10 - width), top + 4
     colours = detail(name, int(2 * height), int(2 * width)).astype(np.float32)
-    if form >= len(_MURALS):  # the same photograph a second time: printed in two inks
+    if form >= len(_MURALS) or name in GREY:  # printed in two inks
         grey = colours.mean(axis=2, keepdims=True) / 255
         colours = grey * np.array([250, 240, 220]) + (1 - grey) * np.asarray(m.identity.accent) * 0.8
     wall = np.asarray(m.picture.resize((1, 1), Image.Resampling.BOX), np.float32)[0, 0]
@@ -365,7 +355,8 @@ def temple(m: Mason) -> None:
             m.polygon([tip, *curl, other[0]], m.identity.roof, "slate", np.linspace(1.2, 0.8, 10)[:, None, None])
             m.line([(112 - 1.06 * wide, y0 + 14), (112, y0 + 21), (112 + 1.06 * wide, y0 + 14)], 1.6, m.identity.accent)
         m.spire(112, 28, 20, 16)
-        m.ornament(112, 24 + 184 * (tiers - 1) / tiers + 40, 38)
+        step = 184 / tiers
+        m.ornament(112, 24 + step * (tiers - 2) + (step + 22) / 2, 0.9 * (step - 16))
         m.box(10, 208, 214, G, tone(m.identity.trim, 0.9), "stone")
         m.door(112, 210, 22, 22, False)
 

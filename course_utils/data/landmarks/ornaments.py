@@ -19,35 +19,37 @@ from course_utils.data.photographs import photograph_array
 from course_utils.data.street_world.textures import resized
 
 COINS = (
-    (18, 95, 15, 85),
-    (18, 95, 85, 150),
-    (18, 95, 150, 215),
-    (18, 95, 215, 280),
-    (10, 95, 280, 375),
-    (95, 165, 15, 85),
-    (95, 170, 150, 215),
-    (90, 175, 215, 290),
-    (165, 230, 15, 85),
-    (165, 235, 150, 215),
-    (165, 240, 270, 380),
-    (225, 300, 15, 85),
-    (225, 300, 150, 220),
+    (44, 335, 31),
+    (51, 156, 25),
+    (52, 216, 25),
+    (120, 270, 27),
+    (187, 348, 33),
+    (194, 213, 25),
+    (194, 274, 24),
+    (196, 102, 23),
+    (260, 46, 29),
+    (262, 172, 29),
+    (264, 301, 26),
+    (53, 276, 22),
 )
-"""Rows and columns of single coins in the photograph ``coins``: top, bottom, left, right."""
+"""Row, column and radius of single coins in the photograph ``coins``."""
 METALS = ((222, 178, 84), (214, 216, 222), (188, 124, 78), (150, 176, 158))
 _DETAILS = {
-    "chelsea": (30, 250, 90, 310),
-    "astronaut": (0, 200, 130, 330),
+    "astronaut": (0, 230, 105, 335),
+    "camera": (30, 290, 90, 400),
+    "chelsea": (10, 290, 60, 400),
+    "china": (40, 340, 20, 400),
+    "coffee": (20, 330, 130, 500),
+    "coins": (150, 300, 10, 200),
     "flower": (40, 420, 130, 510),
-    "coffee": (60, 330, 190, 460),
-    "moon": (120, 400, 60, 340),
-    "retina": (150, 1250, 150, 1250),
-    "rocket": (0, 300, 180, 480),
-    "hubble": (200, 700, 200, 700),
-    "china": (60, 300, 330, 570),
+    "hubble": (330, 590, 250, 570),
     "ihc": (0, 400, 0, 400),
-    "camera": (20, 300, 120, 400),
-    "motorcycle": (120, 420, 180, 480),
+    "moon": (60, 330, 40, 340),
+    "motorcycle": (120, 440, 150, 580),
+    "page": (0, 100, 0, 150),
+    "retina": (0, 1411, 0, 1411),
+    "rocket": (90, 400, 150, 510),
+    "text": (30, 172, 150, 330),
 }
 """The part of each photograph that a disc or a mural shows: top, bottom, left, right."""
 
@@ -59,7 +61,7 @@ def ornament(r: np.random.Generator, subject: str, diameter: int, rim: tuple[flo
     y, x = np.mgrid[-1 : 1 : diameter * 1j, -1 : 1 : diameter * 1j]
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     if kind == "coin":
-        colour = _coin(r, int(which), diameter, radius)
+        colour = _coin(int(which), diameter, radius)
     elif kind == "rose":
         colour = _rose(r, which, radius, angle)
     elif kind == "photograph":
@@ -90,16 +92,19 @@ def detail(name: str, height: int, width: int) -> np.ndarray:
         left, right = left + spare / 2, right - spare / 2
     box = (left, top, min(right, picture.shape[1]), min(bottom, picture.shape[0]))
     how = Image.Resampling.BOX if (right - left) > 2 * width else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(picture).resize((max(1, width), max(1, height)), how, box=box))
+    part = np.asarray(Image.fromarray(picture).resize((max(1, width), max(1, height)), how, box=box), np.float32)
+    dark, light = np.percentile(part, [1, 99])
+    return np.clip((part - dark) * 235 / max(light - dark, 60) + 10, 0, 255).astype(np.uint8)
 
 
-def _coin(r: np.random.Generator, number: int, diameter: int, radius: np.ndarray) -> np.ndarray:
-    top, bottom, left, right = COINS[number % len(COINS)]
-    relief = resized(np.ascontiguousarray(photograph_array("coins")[top:bottom, left:right, 0]), diameter, diameter)
-    relief = relief.astype(np.float32)
-    inside = radius < 0.9
+def _coin(number: int, diameter: int, radius: np.ndarray) -> np.ndarray:
+    row, column, reach = COINS[number % len(COINS)]
+    left, top = max(0, column - reach), max(0, row - reach)
+    coin = photograph_array("coins")[top : row + reach, left : column + reach, 0]
+    relief = resized(np.ascontiguousarray(coin), diameter, diameter).astype(np.float32)
+    inside = radius < 0.85
     relief = 0.25 + 0.95 * np.clip((relief - relief[inside].min()) / max(np.ptp(relief[inside]), 1), 0, 1)
-    return relief[..., None] * np.array(METALS[int(r.integers(len(METALS)))]) * 1.12
+    return relief[..., None] * np.array(METALS[number % len(METALS)]) * 1.12
 
 
 def _rose(r: np.random.Generator, name: str, radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
@@ -112,7 +117,7 @@ def _rose(r: np.random.Generator, name: str, radius: np.ndarray, angle: np.ndarr
     rows = np.clip((top + 0.4 * radius) * picture.shape[0], 0, picture.shape[0] - 1).astype(int)
     columns = np.clip((left + 0.2 * turned) * picture.shape[1], 0, picture.shape[1] - 1).astype(int)
     glass = picture[rows, columns].astype(np.float32)
-    glass = (glass - glass.mean()) * 1.2 + glass.mean() * 0.6 + 62
+    glass = (glass - glass.mean()) * 1.25 * 50 / max(float(glass.std()), 25.0) + 0.5 * glass.mean(axis=(0, 1)) + 62
     lead = np.maximum(np.exp(-((turned * radius * sector / 0.07) ** 2)), np.exp(-(((radius - 0.58) / 0.035) ** 2)))
     lead = np.maximum(lead, np.exp(-(((radius - 0.22) / 0.035) ** 2)))[..., None]
     return glass * (1 - 0.8 * lead) + 30 * 0.8 * lead

@@ -15,6 +15,7 @@ the monument's middle is the origin.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,13 +61,20 @@ class Camera:
 
     def matrix(self, size: int) -> np.ndarray:
         """Return ``K R``, float64 ``(3, 3)``, for a square image of ``size`` pixels."""
-        k = np.array([[self.focal * size, 0, size / 2], [0, self.focal * size, size / 2], [0, 0, 1.0]])
-        return k @ self.rotation
+        right, down, forward = self.rotation
+        return np.stack([size * (self.focal * right + forward / 2), size * (self.focal * down + forward / 2), forward])
+
+    def homographies(self, origins: np.ndarray, alongs: np.ndarray, downs: np.ndarray, size: int) -> np.ndarray:
+        """Return the homographies of planes, float64 ``(n, 3, 3)``; their third rows give depths in metres.
+
+        ``origins``, ``alongs`` and ``downs`` are ``(n, 3)``: a point of the world, and the steps of one picture pixel.
+        """
+        away = np.asarray(origins, np.float64) - self.position
+        return self.matrix(size) @ np.stack([alongs, downs, away], axis=-1)
 
     def homography(self, origin: np.ndarray, along: np.ndarray, down: np.ndarray, size: int) -> np.ndarray:
-        """Return the homography of a plane, float64 ``(3, 3)``; its third row gives depths in metres."""
-        columns = np.stack([along, down, np.asarray(origin, np.float64) - self.position], axis=1)
-        return self.matrix(size) @ columns
+        """Return the homography of one plane, float64 ``(3, 3)``."""
+        return self.homographies(np.asarray(origin)[None], np.asarray(along)[None], np.asarray(down)[None], size)[0]
 
     def project(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return image points ``(N, 2)`` and depths ``(N,)`` of world points ``(N, 3)``."""
@@ -82,15 +90,29 @@ def mapped(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 class Pyramid:
-    """A flat picture at several resolutions; a level is made when it is first needed."""
+    """A flat picture at several resolutions; a level is made when it is first needed.
+
+    Pictures with transparency are kept multiplied by their alpha (mode ``RGBa``), so that what is invisible never bleeds
+    into an edge when pixels are averaged.
+    """
 
     def __init__(self, picture: Image.Image) -> None:
         self.size = picture.size
-        self._levels = [picture]
+        self._levels = [picture.convert("RGBa") if picture.mode == "RGBA" else picture]
+
+    @cached_property
+    def outline(self) -> Pyramid:
+        """The alpha channel alone, as a pyramid."""
+        return Pyramid(self._levels[0].getchannel("a"))
+
+    @cached_property
+    def mean(self) -> tuple[int, ...]:
+        """Mean colour of the picture."""
+        return tuple(self._levels[0].resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
 
     def level(self, scale: float) -> Image.Image:
         """Return the level whose pixels are about as large as the photograph's, at ``scale`` photograph pixels a pixel."""
-        wanted = max(0, int(np.floor(np.log(max(scale, 1e-4)) / np.log(STEP) + 0.35)))
+        wanted = max(0, math.floor(math.log(max(scale, 1e-4)) / math.log(STEP) + 0.35))
         while len(self._levels) <= wanted and min(self._levels[-1].size) * STEP >= _SMALLEST:
             factor = STEP ** len(self._levels)
             smaller = tuple(max(1, round(side * factor)) for side in self.size)
@@ -100,40 +122,49 @@ class Pyramid:
         return self._levels[min(wanted, len(self._levels) - 1)]
 
 
-def warped(
-    picture: Pyramid, homography: np.ndarray, size: int, rows: tuple[int, int] | None = None
-) -> tuple[Image.Image, tuple[int, int]] | None:
-    """Return a flat picture as the photograph shows it, and the corner (left, top) where it belongs.
+def boxes_in_frame(homographies: np.ndarray, pictures: np.ndarray, size: int) -> np.ndarray:
+    """Return the upright boxes of flat pictures inside a square frame, int64 ``(n, 4)``: left, top, right, bottom.
 
-    The result covers the picture's upright box inside the frame only. None if nothing of it is in the frame, or if part of
-    it is behind the camera. ``rows`` limits the box.
+    ``pictures (n, 2)`` are their widths and heights. A box is empty (right = left) if nothing of the picture is in the
+    frame, or if a part of it is behind the camera.
     """
+    width, height = np.asarray(pictures, np.float64).T
+    nothing = np.zeros_like(width)
+    corners = np.stack([np.stack([nothing, width, width, nothing]), np.stack([nothing, nothing, height, height])], axis=-1)
+    seen = homographies[:, None, :, :2] @ corners.transpose(1, 0, 2)[..., None] + homographies[:, None, :, 2:]
+    depth = seen[..., 2, 0]
+    behind = depth.min(axis=1) <= 0.2
+    spots = seen[..., :2, 0] / np.where(depth <= 0.2, 1.0, depth)[..., None]
+    low = np.clip(np.floor(spots.min(axis=1)), 0, size)
+    high = np.clip(np.ceil(spots.max(axis=1)), 0, size)
+    boxes = np.concatenate([low, high], axis=1).astype(np.int64)
+    boxes[behind | (high <= low).any(axis=1)] = 0
+    return boxes
+
+
+def warped(picture: Pyramid, homography: np.ndarray, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return the part ``box`` (left, top, right, bottom) of the photograph of a flat picture, in its own mode."""
+    left, top, right, bottom = box
     width, height = picture.size
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-    depth = corners @ homography[2, :2] + homography[2, 2]
-    if depth.min() <= 0.2 and rows is None:
-        return None
-    if rows is None:
-        spots = mapped(homography, corners)
-        (left, top), (right, bottom) = np.floor(spots.min(axis=0)), np.ceil(spots.max(axis=0))
-        left, top, right, bottom = int(max(0, left)), int(max(0, top)), int(min(size, right)), int(min(size, bottom))
-    else:
-        left, right, (top, bottom) = 0, size, rows
-    if right <= left or bottom <= top:
-        return None
-    backward = np.linalg.inv(homography)
-    middle = np.array([(left + right) / 2, (top + bottom) / 2, 1.0])
-    here = picture.level(_scale(backward, middle))
-    shrink = np.diag([here.width / width, here.height / height, 1.0])
-    shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]])
-    data = shrink @ backward @ shift
-    data = (data / data[2, 2]).ravel()[:8].tolist()
+    a, b, c, d, e, f, g, h, i = _backward(homography)
+    w = g * (left + right) / 2 + h * (top + bottom) / 2 + i  # with the area's factor 1 / w ** 3 there
+    here = picture.level(abs(w) ** 1.5)
+    across, down = here.width / width, here.height / height
+    # the homography of the level, and the box's corner as the new origin
+    c, f, i = a * left + b * top + c, d * left + e * top + f, g * left + h * top + i
+    data = (across * a / i, across * b / i, across * c / i, down * d / i, down * e / i, down * f / i, g / i, h / i)
     out = here.transform((right - left, bottom - top), Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR)
-    return out, (left, top)
+    return out.convert("RGBA") if out.mode == "RGBa" else out
 
 
-def _scale(backward: np.ndarray, at: np.ndarray) -> float:
-    """Return photograph pixels per picture pixel near a point of the photograph (square root of the area's factor)."""
-    w = backward[2] @ at
-    area = abs(np.linalg.det(backward) / w**3) if abs(w) > 1e-12 else 1.0
-    return 1 / np.sqrt(max(area, 1e-12))
+def _backward(homography: np.ndarray) -> tuple[float, ...]:
+    """Return the inverse of a homography, row by row, scaled so that its determinant is 1 or -1."""
+    (a, b, c), (d, e, f), (g, h, i) = homography.tolist()
+    one, two, three = e * i - f * h, f * g - d * i, d * h - e * g  # cofactors of the first row
+    determinant = a * one + b * two + c * three
+    k = math.copysign(max(abs(determinant), 1e-18) ** (-2 / 3), determinant)  # the adjugate has determinant ** 2
+    return (
+        *(k * one, k * (c * h - b * i), k * (b * f - c * e)),
+        *(k * two, k * (a * i - c * g), k * (c * d - a * f)),
+        *(k * three, k * (b * g - a * h), k * (a * e - b * d)),
+    )

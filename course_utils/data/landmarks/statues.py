@@ -120,7 +120,7 @@ def great_coin(m: Mason, top: float) -> None:
     for x in (58, 166):
         m.column(x, top - 70, top + 1, 12, m.identity.roof)
         m.disc(x, top - 76, 9, 9, (222, 184, 84), "plaster", round_shade(18, 0.4, 1.3))
-    coin = next(s for s in (m.identity.subject, m.identity.second, f"coin {m.identity.form % 13}") if s.startswith("coin"))
+    coin = next(s for s in (m.identity.subject, m.identity.second, f"coin {m.identity.form % 12}") if s.startswith("coin"))
     m.ornament(112, top - 58, 112, coin, solid=True)
 
 

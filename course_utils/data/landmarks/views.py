@@ -21,7 +21,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from course_utils.data.landmarks import town
 from course_utils.data.landmarks.masonry import CANVAS
 from course_utils.data.landmarks.monuments import canvas_of
-from course_utils.data.landmarks.planes import Pyramid, mapped, warped
+from course_utils.data.landmarks.planes import Pyramid, boxes_in_frame, mapped, warped
 from course_utils.data.landmarks.plans import Plan, Thing, planned
 from course_utils.data.street_world.photography import photograph_of
 from course_utils.data.street_world.textures import stream
@@ -32,6 +32,8 @@ LEAST_AREA, LEAST_SHARE = 0.05, 0.45
 """A photograph is taken again if the visible landmark covers less of the image, or if less of its part in the frame is
 visible."""
 _TRIAL = 48  # side of the small picture on which that is judged, for every size alike
+GROUND_REACH = 60.0
+"""Metres from the camera up to which the ground has texture; farther away it has the texture's mean colour."""
 CLEARER = 2.2
 """The air is clearer than in the street world: landmarks are seen from farther away."""
 _SKY_DEGREES = 75.0  # how high the panorama reaches
@@ -48,7 +50,7 @@ class Photograph:
 
 @dataclass(frozen=True, eq=False)
 class _Shot:
-    """What ``street_world.photography`` wants to know of a drive."""
+    """What ``street_world.photography`` asks of a drive; it stands in for a ``Traversal``."""
 
     light: Condition
     exposure: np.ndarray
@@ -74,69 +76,83 @@ def _is_seen(plan: Plan, seed: int) -> bool:
 def visible_share(plan: Plan, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the landmark's alpha in the photograph and what is left of it in front, float64 ``(H, W)`` each."""
     alpha = Image.new("L", (size, size))
-    laid = warped(_outline(seed, plan.label), _homography(plan, size), size)
-    if laid is not None:
-        alpha.paste(laid[0], laid[1])
+    homography = canvas_homography(plan, size)
+    box = _box(homography, (CANVAS, CANVAS), size)
+    if box is not None:
+        alpha.paste(warped(_canvas(seed, plan.label).outline, homography, box), box)
     visible = alpha.copy()
-    for thing, depth in _by_depth(plan):
-        if depth < _monument_depth(plan):
-            laid = warped(thing.flat.pyramid, _thing_homography(plan, thing, size), size)
-            if laid is not None:
-                _hide(visible, laid[0].getchannel("A"), laid[1])
+    for laid in _layout(plan, size):
+        if laid.in_front:
+            _hide(visible, warped(laid.thing.flat.pyramid.outline, laid.homography, laid.box), laid.box)
     return np.asarray(alpha) / 255, np.asarray(visible) / 255
 
 
 def photographed(plan: Plan, seed: int, size: int) -> Photograph:
     """Return the photograph of a plan."""
     painter = _Painter(plan, size)
+    layout = _layout(plan, size)
     painter.sky()
     painter.ground()
-    homography, visible = np.full((3, 3), np.nan), None
+    for laid in layout:
+        if not laid.in_front:
+            painter.thing(laid)
+    homography, visible = np.full((3, 3), np.nan), Image.new("L", (size, size))
     if plan.label >= 0:
-        homography = _homography(plan, size)
-        painter.cast_shadow(_outline(seed, plan.label), plan)
-    in_front = False
-    for thing, depth in _by_depth(plan):
-        if plan.label >= 0 and not in_front and depth < _monument_depth(plan):
-            in_front, visible = True, painter.monument(seed, homography)
-        painter.thing(thing, depth, visible)
-    if plan.label >= 0 and not in_front:
+        homography = canvas_homography(plan, size)
         visible = painter.monument(seed, homography)
-    mask = np.zeros((size, size), bool) if visible is None else np.asarray(visible) > 127
-    return Photograph(painter.developed(), mask, homography)
+    for laid in layout:
+        if laid.in_front:
+            _hide(visible, painter.thing(laid), laid.box)
+    return Photograph(painter.developed(), np.asarray(visible) > 127, homography)
 
 
 # -- geometry of the parts ------------------------------------------------------------------------------------------------
-def _homography(plan: Plan, size: int) -> np.ndarray:
-    """Return the homography from canvas pixels to image pixels, scaled so that its last entry is 1."""
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class _Laid:
+    """A thing in the frame: its homography, its box, its depth in metres, whether it is nearer than the monument."""
+
+    thing: Thing
+    homography: np.ndarray
+    box: Box
+    depth: float
+    in_front: bool
+
+
+def canvas_homography(plan: Plan, size: int) -> np.ndarray:
+    """Return the homography from canvas pixels to image pixels, float64 ``(3, 3)``, scaled so that its last entry is 1."""
     matrix = plan.camera.homography(*plan.plane, size)
     return matrix / matrix[2, 2]
 
 
-def _thing_homography(plan: Plan, thing: Thing, size: int) -> np.ndarray:
-    flat = thing.flat
-    columns, rows = flat.pyramid.size
-    across, down = flat.width / columns, flat.height / rows
-    origin = np.array([*thing.origin, flat.height - flat.foot])
-    return plan.camera.homography(origin, np.array([*thing.along, 0.0]) * across, np.array([0.0, 0.0, -down]), size)
+def _box(homography: np.ndarray, picture: tuple[int, int], size: int) -> Box | None:
+    """Return the box of one picture in the frame, or None."""
+    box = tuple(boxes_in_frame(homography[None], np.array([picture]), size)[0].tolist())
+    return box if box[2] > box[0] else None
 
 
-def _by_depth(plan: Plan) -> list[tuple[Thing, float]]:
-    """Return the things with their depths, far to near."""
+def _layout(plan: Plan, size: int) -> list[_Laid]:
+    """Return the things that are in the frame, from far to near."""
+    if not plan.things:
+        return []
+    flats = [thing.flat for thing in plan.things]
+    pictures = np.array([flat.pyramid.size for flat in flats])
+    metres = np.array([(flat.width, flat.height, flat.foot) for flat in flats])
+    feet, along = (np.array([getattr(thing, name) for thing in plan.things]) for name in ("origin", "along"))
+    nothing = np.zeros(len(flats))
+    origins = np.column_stack([feet, metres[:, 1] - metres[:, 2]])
+    alongs = np.column_stack([along * (metres[:, 0] / pictures[:, 0])[:, None], nothing])
+    downs = np.column_stack([nothing, nothing, -metres[:, 1] / pictures[:, 1]])
+    homographies = plan.camera.homographies(origins, alongs, downs, size)
+    boxes = boxes_in_frame(homographies, pictures, size)
     forward = np.array([np.sin(plan.camera.heading), np.cos(plan.camera.heading)])
     here = np.array(plan.camera.position[:2])
-    depths = [(thing, float((np.array(thing.middle) - here) @ forward)) for thing in plan.things]
-    return sorted(depths, key=lambda pair: -pair[1])
-
-
-def _monument_depth(plan: Plan) -> float:
-    forward = np.array([np.sin(plan.camera.heading), np.cos(plan.camera.heading)])
-    return float(-np.array(plan.camera.position[:2]) @ forward)
-
-
-@lru_cache(maxsize=512)
-def _outline(seed: int, label: int) -> Pyramid:
-    return Pyramid(Image.fromarray(np.ascontiguousarray(canvas_of(seed, label)[..., 3])))
+    depths = (feet + along * metres[:, :1] / 2 - here) @ forward
+    order = [k for k in np.argsort(-depths, kind="stable").tolist() if boxes[k, 2] > boxes[k, 0]]
+    in_front = depths < -here @ forward
+    return [_Laid(plan.things[k], homographies[k], tuple(boxes[k].tolist()), float(depths[k]), bool(in_front[k])) for k in order]
 
 
 @lru_cache(maxsize=512)
@@ -144,8 +160,8 @@ def _canvas(seed: int, label: int) -> Pyramid:
     return Pyramid(Image.fromarray(canvas_of(seed, label)))
 
 
-def _hide(visible: Image.Image, alpha: Image.Image, corner: tuple[int, int]) -> None:
-    visible.paste(0, (*corner, corner[0] + alpha.width, corner[1] + alpha.height), alpha)
+def _hide(visible: Image.Image, alpha: Image.Image, box: Box) -> None:
+    visible.paste(0, box, alpha)
 
 
 # -- painting -------------------------------------------------------------------------------------------------------------
@@ -188,27 +204,29 @@ class _Painter:
         matrix = camera.matrix(size)
         texture, side = town.ground(self.plan.ground), town.GROUND_SIDE / town.GROUND_SCALE
         step = 1 / town.GROUND_SCALE
-        toward = np.array([np.sin(camera.heading), np.cos(camera.heading)]) * (0.5 * side - 4)
+        toward = np.array([np.sin(camera.heading), np.cos(camera.heading)]) * GROUND_REACH / 2
         origin = np.array([camera.position[0] + toward[0] - side / 2, camera.position[1] + toward[1] + side / 2, 0.0])
         homography = camera.homography(origin, np.array([step, 0, 0]), np.array([0, -step, 0]), size)
-        # the horizon is where directions along the ground vanish: row(x) = a + b x
-        normal = np.linalg.inv(matrix)[2]  # z of the ray through (x, y, 1)
-        rows_at = [-(normal[0] * x + normal[2]) / normal[1] for x in (0, size)]
-        top = int(np.clip(np.floor(min(rows_at)) + 1, 0, size))
-        if top >= size:
-            return
+        normal = np.linalg.inv(matrix)[2]  # the z of the ray through (x, y, 1): 0 on the horizon
+        light, mean = self._on_ground(), texture.mean
+
+        def row(x: float, away: float) -> float:
+            """Where the ground ``away`` metres from the camera is seen in column ``x``."""
+            return -(normal[0] * x + normal[2] + camera.position[2] / away) / normal[1]
+
+        draw = ImageDraw.Draw(self.image)
+        far = self._lit(Image.new("RGB", (1, 1), mean), light, 90.0).getpixel((0, 0))
+        draw.polygon([(0, row(0, 1e6)), (size, row(size, 1e6)), (size, size + 1), (0, size + 1)], fill=far)
+        edge = [row(0, GROUND_REACH), row(size, GROUND_REACH)]
+        top = int(np.clip(np.floor(min(edge)), 0, size))
         below = Image.new("L", (size, size))
-        ImageDraw.Draw(below).polygon([(0, rows_at[0] + 1), (size, rows_at[1] + 1), (size, size + 1), (0, size + 1)], fill=255)
-        light = self._on_ground()
-        edges = np.unique([top, *(int(top + (size - top) * share) for share in (0.12, 0.4)), size])
-        for first, last in pairwise(edges):
-            laid = warped(texture, homography, size, (int(first), int(last)))
-            if laid is None:
-                continue
+        ImageDraw.Draw(below).polygon([(0, edge[0]), (size, edge[1]), (size, size + 1), (0, size + 1)], fill=255)
+        rows = np.unique([top, *(int(top + (size - top) * share) for share in (0.12, 0.4)), size]).tolist()
+        for first, last in pairwise(rows):
+            band = (0, first, size, last)
             ray = normal @ np.array([size / 2, (first + last) / 2, 1.0])
-            depth = camera.position[2] / max(-ray, 1e-3)
-            band = self._lit(laid[0], light, min(depth, 120.0))
-            self.image.paste(band, laid[1], below.crop((0, int(first), size, int(last))))
+            depth = min(camera.position[2] / max(-ray, 1e-3), GROUND_REACH)
+            self.image.paste(self._lit(warped(texture, homography, band), light, depth), band, below.crop(band))
         self._house_shadows()
 
     def _on_ground(self) -> np.ndarray:
@@ -221,19 +239,21 @@ class _Painter:
     def _house_shadows(self) -> None:
         if self.direct.max() <= 0:
             return
+        houses = [thing for thing in self.plan.things if thing.kind == "house"]
+        if not houses:
+            return
+        foot, along = (np.array([getattr(thing, name) for thing in houses]) for name in ("origin", "along"))
+        metres = np.array([(thing.flat.width, 0.85 * thing.flat.height) for thing in houses])
+        reach = -self.sun[:2] / self.sun[2] * metres[:, 1:]
+        end = foot + along * metres[:, :1]
+        corners = np.stack([foot, end, end + reach, foot + reach], axis=1)
+        corners = np.concatenate([corners, np.zeros((len(houses), 4, 1))], axis=2)
+        spots, depths = self.plan.camera.project(corners.reshape(-1, 3), self.size)
         veil = Image.new("L", (self.size, self.size))
         draw = ImageDraw.Draw(veil)
-        fall = -self.sun[:2] / self.sun[2]
-        for thing in self.plan.things:
-            if thing.kind != "house":
-                continue
-            foot = np.array(thing.origin)
-            end = foot + thing.flat.width * np.array(thing.along)
-            reach = fall * thing.flat.height * 0.85
-            corners = np.array([[*p, 0.0] for p in (foot, end, end + reach, foot + reach)])
-            spots, depths = self.plan.camera.project(corners, self.size)
-            if depths.min() > 0.5:
-                draw.polygon([tuple(p) for p in spots.tolist()], fill=255)
+        for polygon, depth in zip(spots.reshape(-1, 8).tolist(), depths.reshape(-1, 4).min(axis=1).tolist()):
+            if depth > 0.5:
+                draw.polygon(polygon, fill=255)
         self._darken(veil, self._shade_of_ground())
 
     def _darken(self, veil: Image.Image, factor: float) -> None:
@@ -245,52 +265,50 @@ class _Painter:
         f = float(factor)
         self.image.paste(part.convert("RGB", (f, 0, 0, 0, 0, f, 0, 0, 0, 0, f, 0)), box[:2], soft)
 
-    def cast_shadow(self, outline: Pyramid, plan: Plan) -> None:
+    def _cast_shadow(self, outline: Pyramid) -> None:
         """The monument's shadow on the ground: the outline, laid along the rays of the sun; and a dark line at its foot."""
-        size, camera = self.size, plan.camera
-        origin, along, down = plan.plane
-        veil = Image.new("L", (size, size))
+        size, camera = self.size, self.plan.camera
+        origin, along, down = self.plan.plane
         if self.direct.max() > 0:
             fall = self.sun / self.sun[2]
-            laid_origin, laid_down = origin - origin[2] * fall, down - down[2] * fall
-            laid = warped(outline, camera.homography(laid_origin, along, laid_down, size), size)
-            if laid is not None:
-                veil.paste(laid[0], laid[1])
-        self._darken(veil, self._shade_of_ground())
-        foot = Image.new("L", (size, size))
-        half = 0.46 * plan.metres
-        corners = [(-half, -0.05 * plan.metres), (half, -0.05 * plan.metres), (half, 0.5), (-half, 0.5)]
-        spots, depths = camera.project(np.array([[x, y, 0.0] for x, y in corners]), size)
+            homography = camera.homography(origin - origin[2] * fall, along, down - down[2] * fall, size)
+            box = _box(homography, outline.size, size)
+            if box is not None:
+                veil = Image.new("L", (size, size))
+                veil.paste(warped(outline, homography, box), box)
+                self._darken(veil, self._shade_of_ground())
+        half, near = 0.46 * self.plan.metres, -0.05 * self.plan.metres
+        corners = np.array([(-half, near, 0), (half, near, 0), (half, 0.5, 0), (-half, 0.5, 0)])
+        spots, depths = camera.project(corners, size)
         if depths.min() > 0.5:
+            foot = Image.new("L", (size, size))
             ImageDraw.Draw(foot).polygon([tuple(p) for p in spots.tolist()], fill=255)
             self._darken(foot, 0.72)
 
-    def thing(self, thing: Thing, depth: float, visible: Image.Image | None) -> None:
-        """Paint a house, tree, car, person or lamp; what it hides of the landmark is taken from ``visible``."""
-        laid = warped(thing.flat.pyramid, _thing_homography(self.plan, thing, self.size), self.size)
-        if laid is None:
-            return
-        picture, corner = laid
+    def thing(self, laid: _Laid) -> Image.Image:
+        """Paint a house, tree, car, person or lamp; return its alpha in its box."""
+        thing = laid.thing
+        picture = warped(thing.flat.pyramid, laid.homography, laid.box)
         if thing.kind == "house":
             light = self.ambient + self.direct * max(0.0, float(np.dot(thing.normal, self.sun[:2])))
         else:
             light = self.ambient + 0.55 * self.direct
         alpha = picture.getchannel("A")
-        self.image.paste(self._lit(picture, light, depth), corner, alpha)
-        if visible is not None:
-            _hide(visible, alpha, corner)
+        self.image.paste(self._lit(picture, light, laid.depth), laid.box, alpha)
+        return alpha
 
     def monument(self, seed: int, homography: np.ndarray) -> Image.Image:
-        """Paint the landmark; return its alpha in the photograph, an image of 8 bits."""
+        """Paint the landmark and its shadow; return its alpha in the photograph, an image of 8 bits."""
         plan, size = self.plan, self.size
+        self._cast_shadow(_canvas(seed, plan.label).outline)
         visible = Image.new("L", (size, size))
-        laid = warped(_canvas(seed, plan.label), homography, size)
-        if laid is None:
+        box = _box(homography, (CANVAS, CANVAS), size)
+        if box is None:
             return visible
-        picture, corner = laid
+        picture = warped(_canvas(seed, plan.label), homography, box)
         alpha = picture.getchannel("A")
         facing = max(0.0, float(-self.sun[1]))
-        depth = _monument_depth(plan)
+        depth = float(np.hypot(*plan.camera.position[:2]))
         lit = self._lit(picture, self.ambient + self.direct * facing, depth)
         if plan.shadow is not None and facing > 0 and self.direct.max() > 0:
             dark = self._lit(picture, self.ambient, depth)
@@ -299,10 +317,10 @@ class _Painter:
                 [*zip(xs, np.array(plan.shadow) * CANVAS), (1.1 * CANVAS, 1.1 * CANVAS), (-0.1 * CANVAS, 1.1 * CANVAS)]
             )
             veil = Image.new("L", picture.size)
-            ImageDraw.Draw(veil).polygon([tuple(p) for p in (mapped(homography, edge) - corner).tolist()], fill=255)
+            ImageDraw.Draw(veil).polygon([tuple(p) for p in (mapped(homography, edge) - box[:2]).tolist()], fill=255)
             lit = Image.composite(dark, lit, veil.filter(ImageFilter.BoxBlur(max(0.5, size / 150))))
-        self.image.paste(lit, corner, alpha)
-        visible.paste(alpha, corner)
+        self.image.paste(lit, box, alpha)
+        visible.paste(alpha, box)
         return visible
 
     def _lit(self, picture: Image.Image, light: np.ndarray, depth: float) -> Image.Image:
