@@ -116,7 +116,8 @@ def unpack(archive: Path, file: RemoteFile, folder: Path) -> None:
     except BROKEN as error:
         raise UnsafeArchive(f"{file.path} is damaged or cut short ({error or type(error).__name__}).") from error
     except COLLISIONS as error:
-        raise UnsafeArchive(f"{file.path} holds a file and a folder of the same name ({error.filename}).") from error
+        name = Path(error.filename).relative_to(folder)
+        raise UnsafeArchive(f"{file.path} brings {name} although something of that name is there already.") from error
     except OSError as error:
         if error.errno in FULL_DISK:
             raise NoSpace(f"The disk is full ({folder}). Make room and run the same command again.") from error

@@ -86,7 +86,7 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
         "'../evil.txt' leads out of the folder",
     ),
     "tar: climbs in the middle": ("tar", lambda: tar_of({"a/../../evil.txt": b"evil"}), "leads out of the folder"),
-    "tar: absolute": ("tar", lambda: tar_of({"/tmp/evil_by_tar.txt": b"evil"}), "is an absolute path"),
+    "tar: absolute": ("tar", lambda: tar_of({"/evil_by_tar.txt": b"evil"}), "is an absolute path"),
     "tar: climbs with backslashes": ("tar", lambda: tar_of({"..\\evil.txt": b"evil"}), "leads out of the folder"),
     "tar: drive letter": ("tar", lambda: tar_of({"C:evil.txt": b"evil"}), "is an absolute path"),
     "tar: line break in a name": ("tar", lambda: tar_of({"a\nb.txt": b"evil"}), "characters that are not allowed"),
@@ -121,7 +121,7 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "tar: file that becomes a folder": (
         "tar",
         lambda: tar_of({"a": b"1", "a/b.jpg": b"2"}),
-        "a file and a folder of the same name",
+        "although something of that name is there already",
     ),
     "tar: giant extended header": (
         "tar",
@@ -133,7 +133,7 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "tar: cut short between files": ("tar", lambda: tar_with(("a.jpg", b"1", {}), end=False), "no end mark"),
     "tar: not an archive": ("tar", lambda: b"<!DOCTYPE html><title>Sorry</title>" * 40, "damaged or cut short"),
     "zip: climbs out": ("zip", lambda: zip_of({"ok.txt": b"ok", "a/../../evil.txt": b"evil"}), "leads out of the folder"),
-    "zip: absolute": ("zip", lambda: zip_of({"/tmp/evil_by_zip.txt": b"evil"}), "is an absolute path"),
+    "zip: absolute": ("zip", lambda: zip_of({"/evil_by_zip.txt": b"evil"}), "is an absolute path"),
     "zip: symbolic link": ("zip", lambda: zip_with("link", b"../../outside", external_attr=0o120777 << 16), "is a symbolic link"),
     "zip: device": ("zip", lambda: zip_with("dev", external_attr=0o020666 << 16), "is a device file"),
     "zip: bomb": ("zip", lambda: zip_of({"zeros.bin": bytes(16 * MEGABYTE)}), "grows to more than 50 times its size"),

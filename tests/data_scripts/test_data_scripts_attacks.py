@@ -56,12 +56,12 @@ def test_an_evil_archive_is_refused(desk, capsys, tmp_path, outside, attack):
     assert_refused(desk, capsys, words)
     assert {path.name for path in tmp_path.iterdir()} == {"root", "catalogue.json", "outside"}
     assert [(path.name, path.read_text(), path.stat().st_nlink) for path in outside.iterdir()] == [("secret.txt", "secret", 1)]
-    assert not any(os.path.exists(f"/tmp/evil_by_{which}.txt") for which in ("tar", "zip"))
+    assert not any(os.path.exists(f"/evil_by_{which}.txt") for which in ("tar", "zip"))
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip", "gzip"])
 def test_a_randomly_damaged_archive_is_unpacked_inside_or_refused(tmp_path, kind):
-    """300 archives with changed, missing and added bytes: no other error, nothing outside, nothing but files and folders."""
+    """150 archives with changed, missing and added bytes: no other error, nothing outside, nothing but files and folders."""
     rng = np.random.default_rng(7)
     pictures = {f"a/{i}.jpg": small_sets.picture(i) for i in range(4)}
     whole = {
@@ -70,7 +70,7 @@ def test_a_randomly_damaged_archive_is_unpacked_inside_or_refused(tmp_path, kind
         "gzip": gzip.compress(rng.bytes(2000)),
     }[kind]
     refused, archive, work = 0, tmp_path / "archive", tmp_path / "work"
-    for _ in range(300):
+    for _ in range(150):
         content = bytearray(whole)
         for place in rng.integers(0, len(whole) - 600, rng.choice([1, 2, 10])):
             length = int(rng.choice([1, 8, 512]))
@@ -83,12 +83,20 @@ def test_a_randomly_damaged_archive_is_unpacked_inside_or_refused(tmp_path, kind
         assert {path.name for path in tmp_path.iterdir()} <= {"archive", "work"}
         assert not any(path.is_symlink() or not (path.is_file() or path.is_dir()) for path in work.rglob("*"))
         shutil.rmtree(work, ignore_errors=True)
-    assert 150 < refused
+    assert 75 < refused
 
 
 def test_a_bomb_inside_an_inner_archive_counts_with_the_outer_one(desk, capsys):
     desk.serve(*small_sets.caltech101(inner_zeros=16 * 2**20))
     assert_refused(desk, capsys, "grows to more than 50 times its size", "caltech101")
+
+
+def test_a_second_archive_cannot_replace_a_file_of_the_first(desk, capsys):
+    first, second = small_sets.tar_of({"jpg/a.jpg": b"1"}), small_sets.tar_of({"jpg/a.jpg": b"2"})
+    record = small_sets.victim(first)
+    more = replace(small_sets.victim(second).files[0], path="second.tar")
+    desk.serve(replace(record, files=(*record.files, more)), {"victim.tar": first, "second.tar": second})
+    assert_refused(desk, capsys, "second.tar brings jpg/a.jpg although something of that name is there already")
 
 
 def test_an_inner_archive_that_is_missing_is_named(desk, capsys):
