@@ -4,6 +4,7 @@ In the order in which the course meets them:
 
 - ``CityNavigator``: walk through the street world and watch retrieval change (`01_vlad`, `02_netvlad`);
 - ``AssignmentLaboratory``: what VLAD and NetVLAD do with a few descriptors in the plane (`02_netvlad`);
+- ``ThresholdTheatre``: confidence against GAP, and who is rewarded (`04_landmark_recognition`);
 - ``ProtocolSwitch``: one ranked list read as easy, medium and hard (`04_landmark_recognition`);
 - ``ConventionCourt``: one draggable ranking before every convention of average precision (`05_mean_average_precision`);
 - ``DetectionBench``: draw and drag boxes, and see which count as found (`05_mean_average_precision`);
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from course_utils.explore.protocol_switch import ProtocolSwitch
     from course_utils.explore.push_and_pull import PushAndPull
     from course_utils.explore.scene import Scene
+    from course_utils.explore.threshold_theatre import ThresholdTheatre
 
 _HOME = {
     "CityNavigator": "city_navigator",
     "AssignmentLaboratory": "assignment_laboratory",
+    "ThresholdTheatre": "threshold_theatre",
     "ProtocolSwitch": "protocol_switch",
     "ConventionCourt": "convention_court",
     "DetectionBench": "detection_bench",
@@ -48,6 +51,7 @@ _HOME = {
 __all__ = [  # noqa: RUF022 - the order of teaching
     "CityNavigator",
     "AssignmentLaboratory",
+    "ThresholdTheatre",
     "ProtocolSwitch",
     "ConventionCourt",
     "DetectionBench",

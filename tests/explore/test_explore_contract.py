@@ -33,6 +33,8 @@ from course_utils.explore.protocol_switch import ProtocolSwitch
 from course_utils.explore.push_and_pull import PushAndPull
 from course_utils.explore.ranking_forces import CONTESTANTS, PushState, RaceStart
 from course_utils.explore.ranking_forces import PRESETS as LISTS
+from course_utils.explore.theatre import Moment, TheatreState
+from course_utils.explore.threshold_theatre import ThresholdTheatre
 
 VIEW_KEY = "application/vnd.jupyter.widget-view+json"
 
@@ -192,6 +194,38 @@ _PROTOCOL_EXTREMES = (
     ProtocolState(("easy",), (0,)),
 )
 
+_SURE = st.lists(st.floats(-0.2, 1.2, allow_nan=False), min_size=40, max_size=40).map(tuple)
+_FEW_OR_ALL = _SURE | st.lists(st.floats(0, 1), max_size=5).map(tuple)
+_SYSTEMS = st.sampled_from(["similarity", "own scales", "calibrated", "perfect lists", "your system", "nobody", ""])
+_THEATRE_STATES = st.builds(
+    TheatreState,
+    confidences=_FEW_OR_ALL,
+    threshold=st.floats(-1, 2),
+    n_others=st.integers(-1, 30),
+    chosen=st.integers(-1, 50),
+    draws=st.integers(0, 5),
+    before=st.builds(Moment, _FEW_OR_ALL, st.floats(-1, 2), st.integers(-1, 30), st.integers(0, 5), _SYSTEMS),
+    pinned=st.booleans(),
+    moving=st.sampled_from(["", "threshold", "3"]),
+    task=st.integers(-1, 9),
+    preset=_SYSTEMS,
+)
+_STAGE = TheatreState((0.5,) * 40, 0.2, 10, 0, 0, Moment((0.5,) * 40, 0.2, 10, 0, "similarity"), preset="similarity")
+_THEATRE_EXTREMES = (
+    _STAGE,  # one tie of all answers
+    replace(_STAGE, confidences=(0.0,) * 40),  # nobody answers
+    replace(_STAGE, threshold=1.0),
+    replace(_STAGE, n_others=0, chosen=39),  # the query shown is not asked
+    replace(_STAGE, n_others=20, confidences=(1.0,) * 40, preset="perfect lists"),
+    TheatreState((0.9, 0.1)),
+)
+_OWN = {"b1": ("bell", 7.0), "b2": ("bell", 3.0), "g1": ("bell", 5.0), "x": ("gate", 6.0), "y": ("bell", 1.0)}
+_OWN_TRUTH = {"b1": {"bell"}, "b2": {"bell"}, "g1": {"gate"}, "g2": {"gate"}, "x": set(), "y": set(), "z": set(), "w": set()}
+_OWN_EXTREMES = (
+    TheatreState((0.6,) * 8, 0.0, 4, before=Moment((0.5,) * 8, 0.0, 4, 0, "your system"), preset="your system"),
+    TheatreState((0.0,) * 8, 0.9, 0, before=Moment((1.0,) * 8, 0.0, 4, 0, "your system"), preset="your system"),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
@@ -199,6 +233,8 @@ EXPLORERS = {
     "push-crowd": Case(lambda _get: PushAndPull("crowd"), _PUSH_STATES, _PUSH_EXTREMES),
     "court": Case(lambda _get: ConventionCourt(), _COURT_STATES, _COURT_EXTREMES),
     "court-ties": Case(lambda _get: ConventionCourt("ties"), _COURT_STATES, _COURT_EXTREMES),
+    "theatre": Case(lambda _get: ThresholdTheatre(), _THEATRE_STATES, _THEATRE_EXTREMES),
+    "theatre-own": Case(lambda _get: ThresholdTheatre(predictions=_OWN, truth=_OWN_TRUTH), _THEATRE_STATES, _OWN_EXTREMES),
     "protocol": Case(lambda _get: ProtocolSwitch(), _PROTOCOL_STATES, _PROTOCOL_EXTREMES),
     "detection": Case(lambda _get: DetectionBench(), _BENCH_STATES, _BENCH_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
