@@ -1,6 +1,7 @@
 """Sprite scenes: toys on a stage, with boxes, masks and what is hidden, for everything that detects or augments.
 
-Every scene is a pure function of (split, seed, index, size). Read the modules in this order:
+Every scene is a pure function of (split, seed, index, size), to the byte and on every processor: see
+``course_utils.data.steady``. Read the modules in this order:
 
 ====================  =========================================================================
 ``drawing``           a vector drawing in its own units, and how it becomes pixels

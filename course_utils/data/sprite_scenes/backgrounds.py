@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageFilter
 
+from course_utils.data import steady
 from course_utils.data.photographs import photograph_array
 
 REGIONS: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {
@@ -140,7 +141,7 @@ def _ground(r: np.random.Generator, name: str, split: str, size: int, horizon: f
     near = r.uniform(0.8, 1.6) * 96 / size  # photograph pixels per picture pixel where `below` is 1
     across = near / below
     along = 0.9 * near * size / below
-    level = int(np.clip(np.round(np.log2(max(across.mean() * 1.1, 1.0))), 0, 3))
+    level = int(np.clip(np.round(steady.log2(max(across.mean() * 1.1, 1.0))), 0, 3))
     tile = _endless(name, split, level)
     u = (np.arange(size) + 0.5 - size / 2)[None] * across[:, None] + r.uniform(0, 4000)
     v = along + r.uniform(0, 4000)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
+from course_utils.data import steady
 from course_utils.data.sprite_scenes import distractors, objects
 from course_utils.data.sprite_scenes.backgrounds import QUARTERS, background
 from course_utils.data.sprite_scenes.drawing import Pose, Sprite, rendered
@@ -116,7 +117,7 @@ def composed(split: str, seed: int, index: int, size: int) -> Composition:
 
 def _light(r: np.random.Generator) -> Light:
     warmth = r.normal(0, 0.09)
-    exposure = float(np.exp(np.clip(r.normal(0.05, 0.15), -0.4, 0.25)))
+    exposure = float(steady.exp(np.clip(r.normal(0.05, 0.15), -0.4, 0.25)))
     tint = (exposure * (1 + warmth), exposure, exposure * (1 - 1.2 * warmth))
     side = r.uniform(0.35, 1.0) * (1 if r.random() < 0.5 else -1)
     return Light(tint, side, r.uniform(0.4, 0.7), r.uniform(0.8, 2.4), r.uniform(0.8, 2.8))
@@ -226,7 +227,7 @@ def _throw_shadow(picture: np.ndarray, toy: _Toy, light: Light, size: int, flat:
             middle = reach + (covered[0] + covered[-1] + 1) / 2
             x = (np.arange(out_width, dtype=np.float32) + 0.5 - middle) / (1.12 * half + blur)
             y = (np.arange(out_height, dtype=np.float32) + 0.5 - base) / (0.16 * half + blur)
-            spot = np.exp(-1.2 * (x[None] ** 4 + y[:, None] ** 2))
+            spot = steady.exp(-1.2 * ((x * x)[None] ** 2 + y[:, None] ** 2))
             shadow = np.maximum(shadow, 0.62 * spot)
     top, left = toy.top - edge, toy.left - reach
     y0, y1, x0, x1 = max(0, top), min(size, top + out_height), max(0, left), min(size, left + out_width)

@@ -23,6 +23,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.data import steady
 from course_utils.data.street_world.textures import cut, painted, piece
 
 SUBPIXELS = 4
@@ -134,7 +135,7 @@ class Drawing:
 
 
 _TURN = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-_CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
+_CIRCLE = np.stack([steady.cos(_TURN), steady.sin(_TURN)], axis=1)
 
 
 def rendered(drawing: Drawing, pose: Pose, random: np.random.Generator, phase: Point = (0.0, 0.0)) -> Sprite:
@@ -152,8 +153,11 @@ def rendered(drawing: Drawing, pose: Pose, random: np.random.Generator, phase: P
     cosine, sine, side = math.cos(pose.angle), math.sin(pose.angle), -1.0 if pose.mirrored else 1.0
     middle = (x0 + x1) / 2
     # columns run to the right, rows run down; the object turns around the middle of its foot
-    matrix = scale * np.array([[side * cosine, -side * sine], [-sine, -cosine]])
-    placed = [(part.points - (middle, y0)) @ matrix for part in drawing.parts]
+    to_columns, to_rows = scale * np.array([side * cosine, -sine]), scale * np.array([-side * sine, -cosine])
+    placed = []
+    for part in drawing.parts:
+        points = part.points - (middle, y0)
+        placed.append(steady.rounded(np.stack([steady.along(points, to_columns), steady.along(points, to_rows)], axis=1)))
     every = np.concatenate(placed)
     low = np.floor(every.min(axis=0)) - MARGIN
     width, height = (np.ceil(every.max(axis=0) - low) + 1 + MARGIN).astype(int).tolist()

@@ -1,6 +1,7 @@
 """The street world: a town generated from a seed, seen by a camera that drives through it.
 
-Every picture is a pure function of (seed, district, traversal, camera). Read the modules in this order:
+Every picture is a pure function of (seed, district, traversal, camera), to the byte and on every processor: see
+``course_utils.data.steady``. Read the modules in this order:
 
 ====================  =========================================================================
 ``textures``          real pixels, cut from photographs: bricks, plaster, paving, leaves, lettering

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from course_utils.data import steady
 from course_utils.data.street_world.sprites import N_LEVELS, SHADOW_DEPTH, SpriteAtlas, sprite_atlas
 from course_utils.data.street_world.traversals import CAR, KINDS, LAMP, PERSON, TREE
 from course_utils.data.street_world.weather import LAMP_LIGHT, lamp_pools
@@ -42,7 +43,7 @@ def _visible(scene: Scene) -> np.ndarray:
     """Return the numbers of the things in the field of view, far to near."""
     drive = scene.drive
     away = drive.position - scene.origin
-    depth, side = away @ scene.forward, away @ scene.right
+    depth, side = steady.along(away, scene.forward), steady.along(away, scene.right)
     reach = min(FARTHEST_SPRITE, 4 * scene.light.fog)
     edge = scene.renderer._tangent[-1]
     seen = np.flatnonzero((depth > NEAREST_SPRITE) & (depth < reach) & (np.abs(side) < depth * edge + 5))
@@ -53,7 +54,7 @@ def _boxes(scene: Scene, things: np.ndarray, atlas: SpriteAtlas) -> tuple | None
     """Return depth, sprite number, exact rectangle and pixel rectangle of everything that no wall hides."""
     drive, (height, width), focal = scene.drive, scene.size, np.float32(scene.focal)
     away = drive.position[things] - scene.origin
-    depth, side = away @ scene.forward, away @ scene.right
+    depth, side = steady.along(away, scene.forward), steady.along(away, scene.right)
     middle = (width - 1) / 2 + side / depth * focal
     column = np.clip(np.rint(middle), 0, width - 1).astype(np.int32)
     half = np.where(drive.kind[things] == CAR, 5.0, 3.0) / depth * focal
@@ -81,13 +82,14 @@ def _boxes(scene: Scene, things: np.ndarray, atlas: SpriteAtlas) -> tuple | None
 
 def _sprite_numbers(scene: Scene, things: np.ndarray, away: np.ndarray, atlas: SpriteAtlas) -> np.ndarray:
     drive = scene.drive
-    angle = np.arctan2(away[:, 1], away[:, 0]) - drive.heading[things]
+    angle = steady.arctan2(away[:, 1], away[:, 0]) - drive.heading[things]
+    from_the_side, behind = np.abs(steady.sin(angle)) > 0.5, steady.cos(angle) * drive.facing[things] < 0
     numbers = np.empty(len(things), np.int64)
     for i, thing in enumerate(things.tolist()):
         kind = drive.kind[thing]
         view = "side"
-        if kind == CAR and abs(np.sin(angle[i])) <= 0.5:
-            view = "rear" if np.cos(angle[i]) * drive.facing[thing] < 0 else "front"
+        if kind == CAR and not from_the_side[i]:
+            view = "rear" if behind[i] else "front"
         elif kind == PERSON:
             view = _PEOPLE_VIEWS[drive.facing[thing]]
         numbers[i] = atlas.number(KINDS[kind], int(drive.individual[thing]), view, drive.season)
@@ -115,7 +117,7 @@ def _draw(
     down, right = np.divmod(within, columns[owner])
     pixel = (y0[owner] + down) * width + x0[owner] + right
 
-    level = np.clip(np.rint(np.log2(np.maximum(atlas.columns[sprite, 0] / np.maximum(wide, 1e-3), 1.0))), 0, N_LEVELS - 1)
+    level = np.clip(np.rint(steady.log2(np.maximum(atlas.columns[sprite, 0] / np.maximum(wide, 1e-3), 1.0))), 0, N_LEVELS - 1)
     level = level.astype(np.int32)
     rows_of, columns_of = atlas.rows[sprite, level].astype(np.int32), atlas.columns[sprite, level].astype(np.int32)
     start = atlas.start[sprite, level].astype(np.int32)

@@ -18,12 +18,14 @@ split           district  blocks (quick profile)   used for
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
 
 from course_utils.checks import checked_choice, checked_float, checked_int
+from course_utils.data import steady
 from course_utils.data.street_world.facades import Front, paint_front, paint_wall
 from course_utils.data.street_world.styles import Style, make_style, plain
 from course_utils.data.street_world.textures import stream
@@ -53,12 +55,12 @@ class Street:
 
     @property
     def length(self) -> float:
-        return float(np.hypot(self.x1 - self.x0, self.y1 - self.y0))
+        return math.sqrt((self.x1 - self.x0) ** 2 + (self.y1 - self.y0) ** 2)
 
     @property
     def heading(self) -> float:
         """Direction of the street in radians."""
-        return float(np.arctan2(self.y1 - self.y0, self.x1 - self.x0))
+        return float(steady.arctan2(self.y1 - self.y0, self.x1 - self.x0))
 
     def point(self, along: float, aside: float = 0.0) -> tuple[float, float]:
         """Return the point ``along`` metres from the start and ``aside`` metres to the left of the centre line."""
@@ -204,12 +206,12 @@ def nearest_street_point(place: District, x: float, y: float) -> tuple[float, fl
     x, y = checked_float(x, "x"), checked_float(y, "y")
     best = None
     for street in place.streets:
-        c, s = np.cos(street.heading), np.sin(street.heading)
+        c, s = float(steady.cos(street.heading)), float(steady.sin(street.heading))
         along = float(np.clip((x - street.x0) * c + (y - street.y0) * s, 0.0, street.length))
         aside = -(x - street.x0) * s + (y - street.y0) * c
         free = street.width / 2 - PAVEMENT + 1.0
         px, py = street.point(along, float(np.clip(aside, -free, free)))
-        distance = float(np.hypot(px - x, py - y))
+        distance = math.sqrt((px - x) ** 2 + (py - y) ** 2)
         if best is None or distance < best[0] - 1e-9:
             best = (distance, px, py, street.heading)
     return best[1:]
@@ -296,7 +298,7 @@ class _Builder:
 
     def _build_edge(self, key: tuple[int, int], start: np.ndarray, end: np.ndarray, floors: int, styles: np.ndarray) -> None:
         r = self.random
-        length = float(np.hypot(*(end - start)))
+        length = float(np.sqrt(((end - start) ** 2).sum()))
         along = (end - start) / length
         outward = np.array([along[1], -along[0]])
         n = max(1, round(length / r.uniform(9.0, 13.5)))

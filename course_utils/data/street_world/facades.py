@@ -18,6 +18,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.data import steady
 from course_utils.data.street_world.styles import ACCENTS, DISPLAY, FIRST_WINDOW, LAST_WINDOW, SIGN, SKY, WALL, Style
 from course_utils.data.street_world.textures import cut, lettering, painted, piece, stains, stream
 
@@ -354,7 +355,7 @@ class _Painter:
         """Average down to 12 pixels a metre, darken the foot of the wall, add the weather's stains."""
         rows, columns = self.rows // 2, self.columns // 2
         colour = np.asarray(self.picture.reduce(2)).astype(np.float32)
-        foot = 1 - 0.18 * np.exp(-np.arange(rows)[::-1] / (1.2 * FACADE_SCALE)).astype(np.float32)
+        foot = 1 - 0.18 * steady.exp(-np.arange(rows)[::-1] / (1.2 * FACADE_SCALE)).astype(np.float32)
         colour *= (foot[:, None] * stains(self.r, rows, columns, 4, 0.07) * stains(self.r, rows, columns, 10, 0.035))[..., None]
         labels = np.asarray(self.labels)[::2, ::2]
         pixels = np.dstack([np.clip(colour, 0, 255).astype(np.uint8), labels])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from course_utils.data import steady
 from course_utils.data.street_world.textures import stream
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ VIGNETTE = 0.10
 """How much darker the corners are than the middle, per unit of squared distance."""
 N_DROPS = 120
 _GRAIN = 1 << 19
+_LARGEST_GRAIN = 3.65  # NumPy takes what lies farther out from the platform's logarithm, whose last bit differs
 
 
 def photograph_of(image: np.ndarray, drive: Traversal, random: np.random.Generator) -> np.ndarray:
@@ -25,7 +27,7 @@ def photograph_of(image: np.ndarray, drive: Traversal, random: np.random.Generat
         _rain(image, random)
     if drive.light.lamps > 0.3:
         _bloom(image)
-    exposure = drive.exposure * np.float32(np.exp(random.normal(0, 0.05)))
+    exposure = drive.exposure * np.float32(steady.exp(random.normal(0, 0.05)))
     image = image * exposure[:, None, None] * _vignette(height, width)
     blur = random.random()
     if blur < 0.6 * drive.blur:
@@ -42,13 +44,17 @@ def photograph_of(image: np.ndarray, drive: Traversal, random: np.random.Generat
 @lru_cache(maxsize=1)
 def _grain() -> np.ndarray:
     """A long strip of normal deviates; a picture's noise is a piece of it, which is faster than drawing anew."""
-    return stream(3, 51).standard_normal(_GRAIN, dtype=np.float32)
+    return _normal(stream(3, 51), _GRAIN)
+
+
+def _normal(random: np.random.Generator, shape: int | tuple[int, int]) -> np.ndarray:
+    return np.clip(random.standard_normal(shape, dtype=np.float32), -_LARGEST_GRAIN, _LARGEST_GRAIN)
 
 
 def _grain_piece(random: np.random.Generator, height: int, width: int) -> np.ndarray:
     grain, n = _grain(), height * width
     if n >= _GRAIN:
-        return random.standard_normal((height, width), dtype=np.float32)
+        return _normal(random, (height, width))
     start = int(random.integers(_GRAIN - n))
     return grain[start : start + n].reshape(height, width)
 

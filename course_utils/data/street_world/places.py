@@ -34,7 +34,7 @@ from course_utils.data.street_world.weather import CONDITIONS, SEASONS
 from course_utils.profile import by_profile, current_profile
 
 SPLITS = tuple(f"{place}_{role}" for place in LAYOUTS for role in ("database", "queries"))
-GENERATOR_VERSION = 4
+GENERATOR_VERSION = 5
 """Part of every cache key: raise it when the look of the world changes."""
 
 EVALUATION_RADIUS = 12.0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from course_utils.checks import checked_choice, checked_float, checked_int, message
+from course_utils.data import steady
 from course_utils.data.street_world.billboards import draw_billboards
 from course_utils.data.street_world.districts import District
 from course_utils.data.street_world.photography import photograph_of
@@ -85,11 +86,11 @@ class StreetRenderer:
         height, width = size
         self.district = district
         self.size = (checked_int(height, "size[0]", low=8), checked_int(width, "size[1]", low=8))
-        self.focal = float(self.size[1] / 2 / np.tan(np.radians(FIELD_OF_VIEW / 2)))
+        self.focal = float(self.size[1] / 2 / steady.tan(np.radians(FIELD_OF_VIEW / 2)))
         across = (np.arange(self.size[1]) - (self.size[1] - 1) / 2).astype(np.float32)
         self._across = across
         self._tangent = (across / self.focal).astype(np.float32)
-        self._angle = np.arctan(self._tangent)
+        self._angle = steady.arctan2(self._tangent, 1.0)
         self._rows = np.arange(self.size[0], dtype=np.float32)[:, None]
         self._column_of = np.tile(np.arange(self.size[1], dtype=np.int32), self.size[0])
         self._row_of = np.repeat(np.arange(self.size[0], dtype=np.float32), self.size[1])
@@ -166,7 +167,7 @@ class StreetRenderer:
     def _view(self, camera: Camera, drive: Traversal, noise_seed: int) -> np.ndarray:
         """Return uint8 ``(3, H, W)``."""
         height, width = self.size
-        horizon = height / 2 + camera.pitch * height + np.tan(camera.roll) * self._across
+        horizon = height / 2 + camera.pitch * height + steady.tan(camera.roll) * self._across
         scene = Scene(self, camera, drive, horizon.astype(np.float32))
         scene.draw_walls()
         scene.draw_sky()

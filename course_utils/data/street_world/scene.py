@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from course_utils.data import steady
 from course_utils.data.street_world.atlas import N_LEVELS, ground_atlas, wall_atlas
 from course_utils.data.street_world.facades import FACADE_SCALE, display_pictures
 from course_utils.data.street_world.ground import GROUND_SCALE
@@ -48,7 +49,7 @@ class Scene:
         self.place, self.focal = renderer.district, renderer.focal
         height, width = self.size = renderer.size
         self.origin = np.array([camera.x, camera.y], np.float32)
-        self.forward = np.array([np.cos(camera.heading), np.sin(camera.heading)], np.float32)
+        self.forward = np.array([steady.cos(camera.heading), steady.sin(camera.heading)], np.float32)
         self.right = np.array([self.forward[1], -self.forward[0]], np.float32)
         self.image = np.empty((3, height * width), np.float32)
         self.depth = np.full(height * width, np.inf, np.float32)
@@ -68,7 +69,7 @@ class Scene:
 
     def clearness(self, depth: np.ndarray) -> np.ndarray:
         """Return the share of light that reaches the camera through the fog."""
-        return np.exp(depth * np.float32(-1 / self.light.fog))
+        return steady.exp(depth * np.float32(-1 / self.light.fog))
 
     # -- walls --------------------------------------------------------------------------------------------------------
     def draw_walls(self) -> None:
@@ -93,8 +94,8 @@ class Scene:
         """Return the walls that face the camera within its field of view, as (number, depth, side, differences)."""
         place = self.place
         first, second = place.walls[:, :2] - self.origin, place.walls[:, 2:] - self.origin
-        depth0, side0 = first @ self.forward, first @ self.right
-        depth1, side1 = second @ self.forward, second @ self.right
+        depth0, side0 = steady.along(first, self.forward), steady.along(first, self.right)
+        depth1, side1 = steady.along(second, self.forward), steady.along(second, self.right)
         edge = self.renderer._tangent[-1]
         seen = (first * place.normals).sum(axis=1) < 0
         seen &= np.maximum(depth0, depth1) > NEAREST
@@ -148,7 +149,7 @@ class Scene:
         along = place.walls[wall, 2:] - place.walls[wall, :2]
         direction = self.forward + renderer._tangent[:, None] * self.right
         slant = np.abs((place.normals[wall] * direction).sum(axis=1)) / np.sqrt((direction**2).sum(axis=1))
-        level = np.log2(np.maximum(depth * FACADE_SCALE / self.focal / np.sqrt(np.maximum(slant, 0.08)), 1.0)) - 0.25
+        level = steady.log2(np.maximum(depth * FACADE_SCALE / self.focal / np.sqrt(np.maximum(slant, 0.08)), 1.0)) - 0.25
         level = np.clip(np.rint(level), 0, N_LEVELS - 1).astype(np.int32)
         rows, columns, start = atlas.rows[front, level], atlas.columns[front, level], atlas.start[front, level]
         texel = start + np.minimum((layer["u"] * columns).astype(np.int32), columns - 1)
@@ -182,13 +183,13 @@ class Scene:
         bare = colour.copy() if light.lamps > 0 else None
         sunny = None
         if drive.shadow is not None:
-            towards = np.maximum(normal @ drive.sun, 0) * np.float32(np.cos(np.radians(light.elevation)) * 1.1)
+            towards = np.maximum(steady.along(normal, drive.sun), 0) * np.float32(steady.cos(np.radians(light.elevation)) * 1.1)
             shadow = self.look_up(drive.shadow, x, y)
             sunny = np.clip((height - shadow[key]) * 1.5 + 0.5, 0, 1) * towards[key]
         lamp = None
         if light.lamps > 0:
             pool = 0.16 + 0.84 * self.look_up(lamp_pools(place), x, y)
-            lamp = pool[key] * np.exp(-((np.maximum(height - LAMP_HEIGHT, 0) / 3.0) ** 2)) * np.float32(0.85 * light.lamps)
+            lamp = pool[key] * steady.exp(-((np.maximum(height - LAMP_HEIGHT, 0) / 3.0) ** 2)) * np.float32(0.85 * light.lamps)
         for channel in range(3):
             factor = self.ambient[channel]
             if sunny is not None:
@@ -266,7 +267,8 @@ class Scene:
             colour += (226 - colour) * cover
         sunny = 0.0
         if drive.shadow is not None:
-            sunny = np.clip(0.5 - 1.5 * self.look_up(drive.shadow, x, y), 0, 1) * np.float32(np.sin(np.radians(light.elevation)))
+            steep = np.float32(steady.sin(np.radians(light.elevation)))
+            sunny = np.clip(0.5 - 1.5 * self.look_up(drive.shadow, x, y), 0, 1) * steep
         lamp = (0.12 + 0.88 * self.look_up(lamp_pools(self.place), x, y)) * np.float32(0.95 * light.lamps) if light.lamps else 0.0
         for channel in range(3):
             colour[channel] *= self.ambient[channel] + self.sun[channel] * sunny + LAMP_LIGHT[channel] * lamp
@@ -279,9 +281,9 @@ class Scene:
 
     def _ground_words(self, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
         atlas = ground_atlas(self.place)
-        level = np.log2(np.maximum(depth * np.float32(1.6 * GROUND_SCALE / self.focal), 1.0)).astype(np.int32)
+        level = steady.log2(np.maximum(depth * np.float32(1.6 * GROUND_SCALE / self.focal), 1.0)).astype(np.int32)
         level = np.minimum(level, N_LEVELS - 1)
-        scale = (GROUND_SCALE / 2.0 ** np.arange(N_LEVELS)).astype(np.float32)[level]
+        scale = (GROUND_SCALE / (1 << np.arange(N_LEVELS))).astype(np.float32)[level]
         rows, columns = atlas.rows[0], atlas.columns[0]
         column = np.clip((x - self.corner[0]) * scale, 0, columns[level] - 1).astype(np.int32)
         row = np.clip((y - self.corner[1]) * scale, 0, rows[level] - 1).astype(np.int32)

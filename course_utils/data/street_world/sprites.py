@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.data import steady
 from course_utils.data.street_world.textures import cut, halved, painted, resized, stream
 
 POOL: dict[str, int] = {"tree": 12, "car": 24, "person": 28, "lamp": 1}
@@ -224,7 +225,7 @@ def _person(r: np.random.Generator, view: str, season: str, scale: float) -> Spr
     skin, hair = _SKIN[r.integers(4)], np.array([[30, 24, 20], [70, 48, 32], [130, 100, 60], [120, 118, 116]])[r.integers(4)]
     coat = r.random() < (0.85 if season == "winter" else 0.2)
     bag = _CLOTHES[r.integers(12)] if r.random() < 0.4 else None
-    stride = 0.42 * np.sin(r.uniform(0, 2 * np.pi)) * (1.0 if view == "side" else 0.25)
+    stride = 0.42 * steady.sin(r.uniform(0, 2 * np.pi)) * (1.0 if view == "side" else 0.25)
     spread = 0.0 if view == "side" else 0.09
     c.shadow(0.2, 0.9)
 
@@ -233,8 +234,8 @@ def _person(r: np.random.Generator, view: str, season: str, scale: float) -> Spr
         c.draw.line(spots, fill=_rgb(colour, factor), width=c.thick(thickness), joint="curve")
 
     for side, swing in ((-1, -stride), (1, stride)):
-        knee = 0.42 * np.sin(swing)
-        foot = knee + 0.40 * np.sin(swing - 0.25 * abs(stride))
+        knee = 0.42 * steady.sin(swing)
+        foot = knee + 0.40 * steady.sin(swing - 0.25 * abs(stride))
         shift = side * spread
         limb([(shift, 0.9), (knee + shift, 0.47), (foot + shift, 0.06)], 0.15, trousers, 0.8 if side < 0 else 1.0)
         limb([(foot + shift - 0.04, 0.04), (foot + shift + 0.12, 0.04)], 0.08, np.array([40, 36, 34]), 1.0)
@@ -246,8 +247,8 @@ def _person(r: np.random.Generator, view: str, season: str, scale: float) -> Spr
         c.draw.rounded_rectangle(c.corners(x, 1.0, x + 0.26, 1.42), radius=c.thick(0.05), fill=_rgb(bag))
     for side, swing in ((-1, stride), (1, -stride)):
         shoulder = side * (0.0 if view == "side" else 0.24)
-        elbow = shoulder + 0.28 * np.sin(swing)
-        hand = elbow + 0.26 * np.sin(swing + 0.3)
+        elbow = shoulder + 0.28 * steady.sin(swing)
+        hand = elbow + 0.26 * steady.sin(swing + 0.3)
         limb([(shoulder, 1.40), (elbow, 1.13), (hand, 0.9)], 0.10, top, 0.75 if side < 0 else 0.9)
         c.draw.ellipse(c.corners(middle + hand - 0.05, 0.82, middle + hand + 0.05, 0.92), fill=_rgb(skin))
     c.draw.ellipse(c.corners(middle - 0.105, 1.47, middle + 0.105, 1.74), fill=_rgb(skin if view != "rear" else hair))

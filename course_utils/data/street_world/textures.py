@@ -96,8 +96,8 @@ def _straight_bricks() -> np.ndarray:
 
     bricks = np.rot90(photograph_array("brick")[..., 0]).astype(np.float32)
     y, x = np.mgrid[400:1600:2, 10:1310:2]
-    u, v, w = _BRICK_WARP @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    straight = map_coordinates(bricks, [(v / w / 2).reshape(x.shape), (u / w / 2).reshape(x.shape)], order=1, mode="nearest")
+    u, v, w = (row[0] * x + row[1] * y + row[2] for row in _BRICK_WARP)
+    straight = map_coordinates(bricks, [v / w / 2, u / w / 2], order=1, mode="nearest")
     return straight.astype(np.uint8)
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from course_utils.data import steady
 from course_utils.data.street_world.districts import PAVEMENT, District, Street
 from course_utils.data.street_world.sprites import POOL
 from course_utils.data.street_world.textures import stream
@@ -83,8 +84,8 @@ def make_traversal(place: District, number: int, condition: str, season: str) ->
         snow=snow_cover(condition, season),
         sky=paint_sky(day, light, azimuth),
         shadow=shadow_heights(place, azimuth, light.elevation) if has_sun else None,
-        sun=np.array([np.cos(azimuth), np.sin(azimuth)], np.float32),
-        exposure=(np.exp(day.normal(0, 0.08)) * np.exp(day.normal(0, 0.03, 3))).astype(np.float32),
+        sun=np.array([steady.cos(azimuth), steady.sin(azimuth)], np.float32),
+        exposure=(steady.exp(day.normal(0, 0.08)) * steady.exp(day.normal(0, 0.03, 3))).astype(np.float32),
         blur=0.3 if number >= FIRST_QUERY else 0.04,
         position=table[:, :2].astype(np.float32),
         kind=table[:, 2].astype(np.int64),
@@ -133,7 +134,7 @@ def _crossings(place: District, street: Street) -> list[tuple[float, float]]:
     """Where other streets cross this one: distance along it, and half of the other's width."""
     found = []
     for other in place.streets:
-        if abs(np.sin(other.heading - street.heading)) > 0.5:
-            along = abs(other.x0 - street.x0) if abs(np.cos(street.heading)) > 0.5 else abs(other.y0 - street.y0)
+        if abs(steady.sin(other.heading - street.heading)) > 0.5:
+            along = abs(other.x0 - street.x0) if abs(steady.cos(street.heading)) > 0.5 else abs(other.y0 - street.y0)
             found.append((along, other.width / 2))
     return found

@@ -20,6 +20,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from course_utils.data import steady
 from course_utils.data.street_world.districts import District
 
 Colour = tuple[float, float, float]
@@ -100,10 +101,11 @@ def paint_sky(random: np.random.Generator, light: Condition, sun_azimuth: float)
     """Return the panorama, float32 ``(3, 64, 512)``: columns by azimuth from east, counter-clockwise."""
     rows, columns = SKY_SHAPE
     cover = np.clip(0.5 + 0.55 * _clouds(random, rows, columns), 0, 1) * light.clouds
-    down = np.linspace(0, 1, rows, dtype=np.float32)[:, None] ** 1.3
+    down = steady.power(np.linspace(0, 1, rows, dtype=np.float32)[:, None], 1.3)
     white = np.array([250, 248, 244], np.float32) * np.clip(np.mean(light.horizon) / 205, 0.12, 1)
     angle = 2 * np.pi * (np.arange(columns) + 0.5) / columns - sun_azimuth
-    near = np.exp(-(((np.angle(np.exp(1j * angle))) / 0.45) ** 2)).astype(np.float32)[None] * down**2 * light.glow
+    angle = (angle + np.pi) % (2 * np.pi) - np.pi
+    near = steady.exp(-((angle / 0.45) ** 2)).astype(np.float32)[None] * down**2 * light.glow
     sky = np.empty((3, rows, columns), np.float32)
     for channel, warm in enumerate((255.0, 226.0, 170.0)):
         base = light.zenith[channel] * (1 - down) + light.horizon[channel] * down
@@ -118,7 +120,7 @@ def _clouds(random: np.random.Generator, rows: int, columns: int) -> np.ndarray:
         cells = random.random((2**octave + 1, 2 ** (octave + 2))).astype(np.float32)
         cells = np.concatenate([cells, cells[:, :1]], axis=1)
         layer = Image.fromarray(cells).resize((columns, rows), Image.Resampling.BICUBIC)
-        total += np.asarray(layer) / 2 ** (0.8 * octave)
+        total += np.asarray(layer) / np.float32(steady.power(2, 0.8 * octave))
     return (total - total.mean()) / total.std()
 
 
@@ -150,13 +152,14 @@ def shadow_heights(place: District, azimuth: float, elevation: float) -> np.ndar
     """
     heights = _heights(place)
     padded = np.pad(heights, _REACH)
-    slope = np.tan(np.radians(elevation))
+    north, east = float(steady.sin(azimuth)), float(steady.cos(azimuth))
+    slope = float(steady.tan(np.radians(elevation)))
     shadow = np.full(heights.shape, -10.0, np.float32)
     rows, columns = heights.shape
     for step in range(1, _REACH):
         if step * slope > heights.max():
             break
-        down, right = _REACH + round(step * np.sin(azimuth)), _REACH + round(step * np.cos(azimuth))
+        down, right = _REACH + round(step * north), _REACH + round(step * east)
         np.maximum(shadow, padded[down : down + rows, right : right + columns] - step * slope, out=shadow)
     return _finer(shadow)
 
