@@ -4,10 +4,17 @@
     python tests/notebooks/execute.py 01_vlad       some
     python tests/notebooks/execute.py 01 --pages FOLDER
                                                 also write a PNG of every page of the rendered chapter, to look at
+    python tests/notebooks/execute.py 01 --elsewhere
+                                                execute twice, the second time as on an older processor
 
 Every chapter runs under the settings of the tests (profile, silence, one thread). Outputs are normalised so that two
 executions give the same bytes: no times, no widget ids, no version of Python. A chapter is refused, and its file left
 as it was, if an output holds an error stream, a path of this machine or a memory address, or if the file is too large.
+
+The tests compare the text of outputs, so a text must not hold digits that another processor does not repeat. With
+``--elsewhere`` (which ``make notebooks`` passes) a second kernel runs the chapter with the newest instruction sets
+switched off (see ``elsewhere``) and with an empty cache, so that the pictures are drawn there too. The chapter is refused
+if the text of a compared cell differs; the cells are named. It takes twice as long.
 """
 
 from __future__ import annotations
@@ -16,9 +23,13 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 
+import elsewhere
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -31,6 +42,7 @@ SETTINGS = {"COURSE_PROFILE": "quick", "COURSE_PROGRESS": "0", "COURSE_THREADS":
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 MEMORY_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 ALLOWED_TO_RAISE = {"raises-exception", "nbval-raises-exception"}
+NOT_COMPARED = "nbval-ignore-output"
 
 
 def chapters(names: list[str]) -> list[Path]:
@@ -41,8 +53,8 @@ def chapters(names: list[str]) -> list[Path]:
     return found
 
 
-def execute(notebook: NotebookNode) -> dict[str, float]:
-    """Run every cell in a fresh kernel, in place; return seconds by cell id."""
+def execute(notebook: NotebookNode, settings: Mapping[str, str] | None = None) -> dict[str, float]:
+    """Run every cell in a fresh kernel, in place; return seconds by cell id. ``settings`` are added to its environment."""
     seconds: dict[str, float] = {}
     started: dict[str, float] = {}
     client = NotebookClient(
@@ -58,8 +70,31 @@ def execute(notebook: NotebookNode) -> dict[str, float]:
             cell.id, time.perf_counter() - started[cell.id]
         ),
     )
-    client.execute()
+    client.execute(env={**os.environ, **(settings or {})})
     return seconds
+
+
+def differences(notebook: NotebookNode, other: NotebookNode) -> list[str]:
+    """Return the compared cells whose text differs between two executions, one sentence per cell."""
+    found = []
+    for cell, twin in zip(notebook.cells, other.cells, strict=True):
+        if "outputs" not in cell or NOT_COMPARED in cell.metadata.get("tags", []):
+            continue
+        here, there = (compared_text(c) for c in (cell, twin))
+        if here != there:
+            lines = [(a, b) for a, b in zip_longest(here, there, fillvalue="nothing") if a != b]
+            found.append(f"{cell.id}: {lines[0][0][:200]!r} here, {lines[0][1][:200]!r} elsewhere")
+    return found
+
+
+def compared_text(cell: NotebookNode) -> list[str]:
+    """Return the lines of a cell's outputs that the tests compare: streams, messages of errors, text, but no pictures."""
+    texts = []
+    for output in cell.outputs:
+        texts += [output.text] if output.output_type == "stream" else []
+        texts += [f"{output.ename}: {output.evalue}"] if output.output_type == "error" else []
+        texts += [str(data) for kind, data in sorted(output.get("data", {}).items()) if kind.startswith("text/")]
+    return [line for text in texts for line in text.splitlines()]
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -141,37 +176,56 @@ def render_pages(path: Path, folder: Path) -> None:
     subprocess.run(["pdftoppm", "-png", "-r", "70", str(pdf), str(folder / path.stem)], check=True)
 
 
+def store(path: Path, settings: Mapping[str, str] | None, pages: Path | None) -> bool:
+    """Execute a chapter, a second time under ``settings`` if there are any, and write it; return False if it is refused."""
+    notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
+    try:
+        seconds = execute(notebook)
+    except Exception as error:
+        print(f"{path.name}: {error}", file=sys.stderr)
+        return False
+    normalise(notebook)
+    problems = faults(notebook)
+    problems += [f"{i}: takes {s:.0f} s, over {MAX_CELL_SECONDS} s" for i, s in seconds.items() if s > MAX_CELL_SECONDS]
+    if settings is not None and not problems:
+        problems += not_repeated(path, notebook, settings)
+    if problems:
+        print(f"{path.name} is not written:\n  " + "\n  ".join(problems), file=sys.stderr)
+        return False
+    size = write(path, notebook)
+    slowest = sorted(seconds.items(), key=lambda item: -item[1])[:5]
+    print(
+        f"{path.name}: {time.perf_counter() - start:.0f} s, {size / 1e3:.0f} kB; slowest cells: "
+        + ", ".join(f"{name} {s:.1f} s" for name, s in slowest)
+    )
+    if pages:
+        render_pages(path, pages)
+    return True
+
+
+def not_repeated(path: Path, notebook: NotebookNode, settings: Mapping[str, str]) -> list[str]:
+    """Execute the chapter once more, under ``settings``; return the differences."""
+    twin = nbformat.read(path, as_version=4)
+    try:
+        execute(twin, settings)
+    except Exception as error:
+        return [f"elsewhere: {error}"]
+    normalise(twin)
+    return differences(notebook, twin)
+
+
 def main() -> None:
     """Execute the chapters named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="beginnings of chapter names; default: all")
     parser.add_argument("--pages", type=Path, metavar="FOLDER", help="also render each chapter to PNG pages in FOLDER")
+    parser.add_argument("--elsewhere", action="store_true", help="refuse text that an older processor does not repeat")
     options = parser.parse_args()
     os.environ.update(SETTINGS)
-    failed = False
-    for path in chapters(options.names):
-        notebook = nbformat.read(path, as_version=4)
-        start = time.perf_counter()
-        try:
-            seconds = execute(notebook)
-        except Exception as error:
-            print(f"{path.name}: {error}", file=sys.stderr)
-            failed = True
-            continue
-        normalise(notebook)
-        problems = faults(notebook)
-        problems += [f"{i}: takes {s:.0f} s, over {MAX_CELL_SECONDS} s" for i, s in seconds.items() if s > MAX_CELL_SECONDS]
-        if problems:
-            print(f"{path.name} is not written:\n  " + "\n  ".join(problems), file=sys.stderr)
-            failed = True
-            continue
-        size = write(path, notebook)
-        slowest = sorted(seconds.items(), key=lambda item: -item[1])[:5]
-        print(f"{path.name}: {time.perf_counter() - start:.0f} s, {size / 1e3:.0f} kB; slowest cells: "
-              + ", ".join(f"{name} {s:.1f} s" for name, s in slowest))
-        if options.pages:
-            render_pages(path, options.pages)
-    sys.exit(failed)
+    with tempfile.TemporaryDirectory(prefix="elsewhere-") as cache:
+        settings = {**elsewhere.a_step_down(), "COURSE_CACHE": cache} if options.elsewhere else None
+        written = [store(path, settings, options.pages) for path in chapters(options.names)]
+    sys.exit(not all(written))
 
 
 if __name__ == "__main__":
