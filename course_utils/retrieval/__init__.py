@@ -17,6 +17,7 @@ chapter 02
 chapter 03
 ``LocalFeatureSet``               vectors with a place, a size and a score
 ``receptive_field``               which pixels a cell sees, by recursion; ``probe_receptive_field`` measures it
+``DELF``                          local features with a learned attention; ``train_delf`` trains it
 ``match_descriptors``             nearest neighbours between two images
 ``verify_geometry``               do the matches move together?
 ``rerank``                        geometry on a shortlist

@@ -49,6 +49,7 @@ from .delf import DELF as DELF
 from .delf import Attention as Attention
 from .delf import UniformAttention as UniformAttention
 from .delf import LogitParts as LogitParts
+from .landmark_backbone import LandmarkBackbone as LandmarkBackbone
 from .delf_training import train_delf as train_delf
 from .delf_training import train_descriptors as train_descriptors
 from .delf_training import train_attention as train_attention
@@ -81,6 +82,8 @@ from .revisited import revisited_protocol as revisited_protocol
 from .revisited import RevisitedGroundTruth as RevisitedGroundTruth
 from .revisited import RevisitedResult as RevisitedResult
 from .revisited import junk_adjusted_ranks as junk_adjusted_ranks
+from .landmark_recognition import LandmarkRecognizer as LandmarkRecognizer
+from .landmark_recognition import Shortlist as Shortlist
 
 # chapter 05: judge a ranked list, and a set of boxes
 from .precision_recall import precision_recall_curve as precision_recall_curve

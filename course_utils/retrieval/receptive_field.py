@@ -32,7 +32,8 @@ Taught in ``03_delf``, step 4; ``probe_receptive_field`` measures what this modu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -181,20 +182,29 @@ def output_of(network: nn.Module, images: Tensor, target: nn.Module) -> Tensor:
     def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
         raise _Reached(output)
 
-    modes = {module: module.training for module in network.modules()}
     hook = target.register_forward_hook(keep)
     try:
-        network.eval()
-        network(images)
+        with evaluating(network):
+            network(images)
     except _Reached as reached:
         if not isinstance(reached.output, Tensor):
             raise ValueError(message("layer", "a layer that returns one tensor", type(reached.output).__name__)) from None
         return reached.output
     finally:
         hook.remove()
-        for module, training in modes.items():
-            module.training = training
     raise ValueError(message("layer", "a layer that the network calls", "one that it never calls"))
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put the network into evaluation mode, and afterwards every part of it back into its own mode."""
+    modes = {part: part.training for part in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
 
 
 class _Reached(Exception):
@@ -332,7 +342,7 @@ _REDUCTIONS = (
 _REDUCTIONS += ("_softmax", "_log_softmax")
 _NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "_native_batch_norm_legit", "cudnn_batch_norm")
 _NORMS += ("miopen_batch_norm", "native_group_norm", "native_layer_norm")
-_AS_IT_IS = ("cat", "split", "split_with_sizes", "select", "unbind", "view", "_unsafe_view", "expand", "permute", "transpose")
+_AS_IT_IS = ("cat", "split", "split_with_sizes", "select", "unbind", "view", "_unsafe_view", "expand", "repeat", "permute", "transpose")
 _AS_IT_IS += (
     "unsqueeze",
     "squeeze",
