@@ -97,8 +97,8 @@ def _pictures(images: Mapping[Any, Any] | None, ids: list[Any]) -> tuple[np.ndar
 PERFECT = "perfect lists"
 """A system that never errs among landmarks; it is sure where it should not be."""
 
-LOSS = 0.1
-"""GAP that the maps of *own scales* cost at least."""
+LOSS = 0.2
+"""GAP that the maps of *own scales* cost at least, with every picture in the test set."""
 
 VERSION = 3
 """Part of the cache key: raise it when ``_answered`` changes."""

@@ -19,10 +19,10 @@ from course_utils.explore.theatre_play import THRESHOLD, about, moved_queries
 from course_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW
 
 WIDTH, HALF = 828, 410  # pixels of a row and of a half
-SWARM, PANEL, TOP_HEIGHT, STRIP_HEIGHT, TABLE_HEIGHT = 556, 264, 268, 220, 190
+SWARM, PANEL, TOP_HEIGHT, STRIP_HEIGHT, TABLE_HEIGHT = 556, 264, 244, 212, 190
 AXIS = (-0.05, 1.05)  # 1 - confidence at the left and right edge
-LINE = 222.0  # pixels: height of the axis
-SHELVES = {True: (118.0, 66.0), False: (204.0, 62.0)}  # landmark or not: lowest point, and room above it
+LINE = 198.0  # pixels: height of the axis
+SHELVES = {True: (106.0, 54.0), False: (182.0, 50.0)}  # landmark or not: lowest point, and room above it
 SYMBOL = {RIGHT: ("circle", GREEN), WRONG: ("cross", VERMILION), DISTRACTOR: ("diamond", PURPLE)}
 WORDS = {RIGHT: "right", WRONG: "wrong landmark", DISTRACTOR: "no landmark"}
 
@@ -43,8 +43,8 @@ def draw_swarm(state: TheatreState, result: TheatreResult, cast: Cast) -> Scene:
         Segments([[0, LINE]], [[1, LINE]], "text", 1.5),
         Segments(axis, axis + [0, 5], "text", 1.5),
         Text(axis + [0, 17], [f"{1 - tick:.1f}" for tick in ticks], "muted", 12, "centre"),
-        Text([[0, LINE + 35]], ["sure: ranked first"], size=13),
-        Text([[1, LINE + 35]], ["unsure: ranked last"], size=13, align="right"),
+        Text([[0, LINE + 34]], ["sure: ranked first"], size=13),
+        Text([[1, LINE + 34]], ["unsure: ranked last"], size=13, align="right"),
         Segments([[cut, 30]], [[cut, LINE]], "text", 2, dashed=True),
         *_shelf_words(),
     ]
@@ -175,7 +175,7 @@ def _list_head(query: int, listed: list, top: float, cast: Cast) -> list[Layer]:
 
 # ---- ranked list ------------------------------------------------------------------------------------------------
 
-_BASE, _REACH, _DEEP, _LEFT = 134.0, 70.0, 34.0, 52.0
+_BASE, _REACH, _DEEP, _LEFT = 132.0, 70.0, 28.0, 52.0
 
 
 def draw_strip(state: TheatreState, result: TheatreResult, cast: Cast) -> Scene:

@@ -124,9 +124,9 @@ class ThresholdTheatre(PresetExplorer):
 
     def controls(self) -> Sequence[Control | Action]:
         """Return system and number of other pictures, where there is a choice, pin, and the two buttons."""
-        systems = widgets.Dropdown(options=list(self.presets), description="system", layout=widgets.Layout(width="240px"))
-        others = widgets.IntSlider(max=self.cast.n_others, description="without a landmark", layout=widgets.Layout(width="262px"))
-        systems.style.description_width, others.style.description_width = "52px", "124px"
+        systems = widgets.Dropdown(options=list(self.presets), description="system", layout=widgets.Layout(width="190px"))
+        others = widgets.IntSlider(max=self.cast.n_others, description="no landmark", layout=widgets.Layout(width="236px"))
+        systems.style.description_width, others.style.description_width = "48px", "82px"
         pin = widgets.Checkbox(description="Pin", indent=False, layout=widgets.Layout(width="auto"))
         choices = [Control(systems, "preset", apply=lambda state, system: on_stage(state, system, self.cast))]
         share = [Control(others, "n_others", apply=lambda state, n: with_others(state, n, self.cast))]
