@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from course_utils.retrieval import VLAD, RegionVLAD, ResidualSums, multi_vlad_regions, normalize_vlad
+from course_utils.retrieval.codebook import learn_codebook
 
 RNG = np.random.default_rng(0)
 C = RNG.normal(size=(5, 4))
@@ -229,6 +231,22 @@ def test_the_codebook_does_not_depend_on_the_number_of_threads():
     with threadpool_limits(2):
         two = VLAD(16, random_state=0).fit(x).cluster_centers_
     np.testing.assert_array_equal(one, two)
+
+
+def test_a_rounding_error_of_single_precision_does_not_change_the_codebook():
+    sample = np.random.default_rng(5).random((4000, 32))
+    noisy = sample * (1 + 1e-7 * np.random.default_rng(6).standard_normal(sample.shape))
+    first, second = (learn_codebook(x, 32, 100, seed=0)[0] for x in (sample, noisy))
+    np.testing.assert_array_equal(cdist(sample, first).argmin(1), cdist(sample, second).argmin(1))
+    np.testing.assert_allclose(first, second, rtol=0, atol=1e-6)
+
+
+def test_the_codebook_is_computed_in_double_precision_whatever_the_sample_is():
+    """In single precision the last digits of the centres would differ here, and in larger samples whole clusters."""
+    sample = np.random.default_rng(5).random((2000, 32)).astype(np.float32)
+    single, double = (learn_codebook(x, 16, 100, seed=0)[0] for x in (sample, sample.astype(np.float64)))
+    assert single.dtype == np.float32 and double.dtype == np.float64
+    np.testing.assert_array_equal(single, double.astype(np.float32))
 
 
 def test_parameters_are_stored_untouched_and_clone_keeps_them():
