@@ -4,6 +4,7 @@ In the order in which the course meets them:
 
 - ``CityNavigator``: walk through the street world and watch retrieval change (`01_vlad`, `02_netvlad`);
 - ``AssignmentLaboratory``: what VLAD and NetVLAD do with a few descriptors in the plane (`02_netvlad`);
+- ``MatchingBench``: crop, attention, matches, RANSAC and acceptance, linked (`03_delf`);
 - ``ThresholdTheatre``: confidence against GAP, and who is rewarded (`04_landmark_recognition`);
 - ``ProtocolSwitch``: one ranked list read as easy, medium and hard (`04_landmark_recognition`);
 - ``ConventionCourt``: one draggable ranking before every convention of average precision (`05_mean_average_precision`);
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from course_utils.explore.city_navigator import CityNavigator
     from course_utils.explore.convention_court import ConventionCourt
     from course_utils.explore.detection_bench import DetectionBench
+    from course_utils.explore.matching_bench import MatchingBench
     from course_utils.explore.protocol_switch import ProtocolSwitch
     from course_utils.explore.push_and_pull import PushAndPull
     from course_utils.explore.scene import Scene
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 _HOME = {
     "CityNavigator": "city_navigator",
     "AssignmentLaboratory": "assignment_laboratory",
+    "MatchingBench": "matching_bench",
     "ThresholdTheatre": "threshold_theatre",
     "ProtocolSwitch": "protocol_switch",
     "ConventionCourt": "convention_court",
@@ -51,6 +54,7 @@ _HOME = {
 __all__ = [  # noqa: RUF022 - the order of teaching
     "CityNavigator",
     "AssignmentLaboratory",
+    "MatchingBench",
     "ThresholdTheatre",
     "ProtocolSwitch",
     "ConventionCourt",

@@ -29,7 +29,7 @@ def dense_feature_set(
     n_features: int = 200,
     scales: Sequence[float] = SCALES,
     describer: DenseRootSIFT | None = None,
-    max_overlap: float = 0.4,
+    max_overlap: float = 0.25,
 ) -> LocalFeatureSet:
     """Return the ``n_features`` patches of highest contrast, over all scales.
 
@@ -42,7 +42,7 @@ def dense_feature_set(
         Factors by which the image is resized; a scale at which no patch fits is skipped.
     describer : DenseRootSIFT, default ``DenseRootSIFT(cell=4, stride=4)``
         With one cell size.
-    max_overlap : float in (0, 1], default 0.4
+    max_overlap : float in (0, 1], default 0.25
         Of two patches with a larger intersection over union the one with less contrast is dropped; 1 keeps both.
 
     Returns

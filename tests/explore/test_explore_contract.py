@@ -26,6 +26,10 @@ from course_utils.explore.court_play import GUESSES
 from course_utils.explore.court_play import PRESETS as RANKINGS
 from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
 from course_utils.explore.detection_bench import DetectionBench
+from course_utils.explore.matching import SCALES, MatchState
+from course_utils.explore.matching_bench import MatchingBench
+from course_utils.explore.matching_play import GUESSES as EXPECTATIONS
+from course_utils.explore.matching_play import PRESETS as PAIRS
 from course_utils.explore.protocol import KINDS as CHIPS
 from course_utils.explore.protocol import PRESETS as CHIP_LISTS
 from course_utils.explore.protocol import ProtocolState
@@ -226,11 +230,42 @@ _OWN_EXTREMES = (
     TheatreState((0.0,) * 8, 0.9, 0, before=Moment((1.0,) * 8, 0.0, 4, 0, "your system"), preset="your system"),
 )
 
+_CROP = st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL)
+_MATCH_STATES = st.builds(
+    MatchState,
+    crop=_CROP,
+    keep=st.integers(-5, 300),
+    scales=st.sampled_from(sorted(SCALES)),
+    threshold=st.floats(-1, 200),
+    verify=st.booleans(),
+    accept=st.integers(-1, 200),
+    shown=st.integers(-2, 20),
+    probe=st.tuples(_PIXEL, _PIXEL),
+    step=st.integers(-1, 300),
+    guess=st.sampled_from(sorted(EXPECTATIONS)),
+    judged=st.booleans(),
+    moving=st.sampled_from(["", "crop", "threshold"]),
+    last=st.sampled_from(["", "crop", "keep"]),
+    before=st.just(())
+    | st.tuples(_CROP, st.integers(-5, 300), st.sampled_from(sorted(SCALES)), st.floats(-1, 99), st.booleans()),
+    task=st.integers(-1, 9),
+    preset=st.sampled_from(sorted(PAIRS)),
+)
+_MATCH_EXTREMES = (
+    replace(PAIRS["crop"], crop=(0.0, 0.0, 0.0, 0.0), keep=1, step=200),  # hardly a feature
+    replace(PAIRS["crop"], crop=(-1e9, -1e9, 1e9, 1e9), keep=9999, threshold=1e9, accept=0, shown=99),
+    replace(PAIRS["samples"], threshold=0.0, step=150, scales="0.5 and below"),
+    replace(PAIRS["no landmark"], verify=True, step=3),
+    replace(PAIRS["two eyes"], probe=(1e9, -1e9), before=((5.0, 5.0, 5.0, 5.0), 0, "only 1", 0.0, False)),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "push-far-error": Case(lambda _get: PushAndPull("far error"), _PUSH_STATES, _PUSH_EXTREMES),
     "push-crowd": Case(lambda _get: PushAndPull("crowd"), _PUSH_STATES, _PUSH_EXTREMES),
+    "matching": Case(lambda _get: MatchingBench(), _MATCH_STATES, _MATCH_EXTREMES),
+    "matching-eyes": Case(lambda _get: MatchingBench(preset="two eyes"), _MATCH_STATES, _MATCH_EXTREMES),
     "court": Case(lambda _get: ConventionCourt(), _COURT_STATES, _COURT_EXTREMES),
     "court-ties": Case(lambda _get: ConventionCourt("ties"), _COURT_STATES, _COURT_EXTREMES),
     "theatre": Case(lambda _get: ThresholdTheatre(), _THEATRE_STATES, _THEATRE_EXTREMES),
