@@ -54,6 +54,8 @@ from .delf_training import train_delf as train_delf
 from .delf_training import train_descriptors as train_descriptors
 from .delf_training import train_attention as train_attention
 from .delf_training import DelfTraining as DelfTraining
+from .attention_quality import attention_quality as attention_quality
+from .attention_quality import AttentionQuality as AttentionQuality
 from .dense_feature_sets import dense_feature_set as dense_feature_set
 from .matching import match_descriptors as match_descriptors
 from .matching import DescriptorMatches as DescriptorMatches
