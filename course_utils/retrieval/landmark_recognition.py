@@ -46,7 +46,7 @@ EVIDENCE = ("similarity", "inliers", "combined")
 # Chosen on the validation classes of ``data.Landmarks``, images of 112 x 112 pixels.
 N_WORDS, N_DIMENSIONS, SHRINKAGE = 64, 96, "oas"
 N_FIT = 400  # gallery images that the codebook is learned from: more of them change little
-N_FEATURES = 300
+N_FEATURES, OVERLAP = 300, 0.4
 MAX_DISTANCE = 0.9  # the paper's code for re-ranking
 THRESHOLD = 4.0  # pixels
 N_TRIALS = 300
@@ -301,4 +301,4 @@ def _default_describer(n_images: int) -> DenseVLAD:
 
 
 def _default_features(image: torch.Tensor) -> LocalFeatureSet:
-    return dense_feature_set(image, N_FEATURES)
+    return dense_feature_set(image, N_FEATURES, max_overlap=OVERLAP)

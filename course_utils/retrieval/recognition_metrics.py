@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.checks import checked_array, checked_choice, checked_int, message
+from course_utils.checks import checked_array, checked_choice, checked_float, checked_int, message
 
 NON_LANDMARK = ("count", "ignore")
 
@@ -121,6 +121,40 @@ class RecognitionRanking:
         from_hit = np.where(self.correct, (hits - rank) / one_up, 0.0)
         change = np.where(self.correct, _sum_below(from_hit) - hits / np.maximum(rank, 1), _sum_below(from_error))
         return change / self.n_landmark_images
+
+    def gap_at_share(self, n_images: int, share: float) -> float:
+        """Return GAP in a larger or smaller crowd: with another share of images that show no landmark.
+
+        Taught in ``04_landmark_recognition``, step 4.
+
+        Parameters
+        ----------
+        n_images : int
+            Test images in this set, answered or not; some of them must show no landmark.
+        share : float in [0, 1)
+            Of the images without a landmark in the other set. Real photo streams: about 0.99.
+
+        Raises
+        ------
+        ValueError
+            If there is no image without a landmark to learn from, or ``share`` lies outside [0, 1).
+
+        Notes
+        -----
+        Every answer to an image without a landmark counts as often as the share asks for. With a whole number of copies
+        this is exactly the GAP of the set with copies.
+        """
+        n_empty = checked_int(n_images, "n_images") - self.n_landmark_images
+        if n_empty < 1:
+            expected = f"more than {self.n_landmark_images}, the images with a landmark"
+            raise ValueError(message("n_images", expected, str(n_images)))
+        share = checked_float(share, "share", low=0.0)
+        if share >= 1:
+            raise ValueError(message("share", "below 1", f"{share:g}", "Some image must show a landmark."))
+        copies = share / (1 - share) * self.n_landmark_images / n_empty
+        weight = np.where(self.on_landmark, 1.0, copies)
+        precision = np.cumsum(self.correct) / np.maximum(np.cumsum(weight), 1e-300)
+        return float(precision[self.correct].sum() / self.n_landmark_images)
 
 
 def global_average_precision(predictions: Mapping[Any, Any], truth: Mapping[Any, Any], non_landmark: str = "count") -> float:

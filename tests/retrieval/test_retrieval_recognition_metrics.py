@@ -138,6 +138,49 @@ def test_errors_above_counts_the_wrong_answers_that_push_each_answer_down():
     assert repr(ranking).startswith("RecognitionRanking(GAP 0.5000, top-1 accuracy 0.6667; 4 answers, 2 correct")
 
 
+@pytest.mark.parametrize("copies", [0, 1, 2, 5])
+def test_another_share_of_empty_images_is_the_gap_of_the_set_with_copies(copies):
+    predictions, truth = random_task(11, size=120)
+    n_landmark = sum(len(labels) > 0 for labels in truth.values())
+    n_empty = len(truth) - n_landmark
+    crowd, crowd_truth = dict(predictions), dict(truth)
+    for image, labels in truth.items():
+        if not labels:
+            del crowd_truth[image]
+            answer = crowd.pop(image, None)
+            for copy in range(copies):
+                crowd_truth[f"{image} {copy}"] = labels
+                if answer is not None:
+                    crowd[f"{image} {copy}"] = answer
+    share = copies * n_empty / (copies * n_empty + n_landmark)
+    found = recognition_ranking(predictions, truth).gap_at_share(len(truth), share)
+    assert found == pytest.approx(global_average_precision(crowd, crowd_truth), abs=1e-12)
+    if copies == 0:
+        assert found == pytest.approx(global_average_precision(predictions, truth, non_landmark="ignore"))
+
+
+def test_a_share_needs_an_image_without_a_landmark_and_one_with():
+    ranking = recognition_ranking(ANSWERS, TRUTH)
+    with pytest.raises(ValueError, match="more than 3"):
+        ranking.gap_at_share(3, 0.5)
+    with pytest.raises(ValueError, match="below 1"):
+        ranking.gap_at_share(5, 1.0)
+    with pytest.raises(ValueError, match="share"):
+        ranking.gap_at_share(5, -0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), tied=st.booleans())
+def test_a_higher_threshold_never_raises_gap(seed, tied):
+    predictions, truth = random_task(seed, tied=tied)
+    ranking = recognition_ranking(predictions, truth)
+    values = []
+    for threshold in [-np.inf, *sorted({score for _, score in predictions.values()})]:
+        kept = {image: answer for image, answer in predictions.items() if answer[1] > threshold}
+        values.append(global_average_precision(kept, truth))
+    assert values[0] == ranking.gap and all(a >= b - 1e-12 for a, b in zip(values, values[1:]))
+
+
 def test_top_1_accuracy_does_not_see_the_distractors():
     noisy = {**ANSWERS, "q5": (1, 99.0)}
     before, after = recognition_ranking(ANSWERS, TRUTH), recognition_ranking(noisy, TRUTH)
