@@ -26,6 +26,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from course_utils.checks import checked_array, checked_choice, checked_int, message
+from course_utils.data import steady
 from course_utils.data.cache import cached_arrays
 from course_utils.data.landmarks.identity import WORLD, kind_of
 from course_utils.data.landmarks.monuments import canvas_of
@@ -34,7 +35,7 @@ from course_utils.data.landmarks.views import accepted_plan, photographed
 from course_utils.data.street_world.textures import stream
 from course_utils.profile import progress
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Part of every cache key: raise it when the look of the photographs changes."""
 CLASS_RANGES: dict[str, tuple[int, int]] = {"train": (0, 60), "validation": (60, 80), "test": (80, 110)}
 """First label and the label after the last one: of the training classes, of the classes for choices that concern retrieval,
@@ -335,4 +336,4 @@ def _items(split: str, seed: int) -> list[tuple[int, int]]:
 def _long_tail(seed: int, n_classes: int) -> list[int]:
     """Return how many photographs each class has: a power law between 200 and 8, dealt to the classes in random order."""
     ranks = stream(WORLD, seed, 5).permutation(n_classes)
-    return [max(TAIL, int(HEAD * (1 + rank) ** -DECAY + 0.5)) for rank in ranks.tolist()]
+    return [max(TAIL, int(HEAD * float(steady.power(1 + rank, -DECAY)) + 0.5)) for rank in ranks.tolist()]

@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from course_utils.data import steady
 from course_utils.data.street_world.textures import stream
 
 WORLD = 606
@@ -130,7 +131,7 @@ def identity_of(seed: int, label: int) -> Identity:
     return Identity(
         kind=KINDS[sort],
         form=int(forms[card]),
-        wall=tuple(wall.tolist()),
+        wall=tuple(steady.rounded(wall).tolist()),
         trim=tuple((np.array(trims[int(r.integers(5))]) * r.uniform(0.9, 1.03)).tolist()),
         roof=tuple((np.array(roofs[int(r.integers(6))]) * r.uniform(0.9, 1.1)).tolist()),
         accent=ROOFS[int(r.integers(len(ROOFS)))],

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from course_utils.data import steady
 from course_utils.data.landmarks.identity import Identity
 from course_utils.data.landmarks.ornaments import ornament
 from course_utils.data.street_world.textures import cut, lettering, painted, piece, stains
@@ -84,7 +85,7 @@ class Mason:
         if material == "plain":
             pixels = np.broadcast_to(np.asarray(tone(colour), np.float32), (rows, columns, 3))
         else:
-            steps = float(2 ** round(np.log2(np.clip(self.scale * grain, 6, 48))))
+            steps = float(2 ** round(float(steady.log2(np.clip(self.scale * grain, 6, 48)))))
             pixels = painted(cut(self.r, material, rows, columns, steps), np.asarray(tuple(colour)), CONTRAST[material])
         if shade is not None:
             pixels = pixels * np.asarray(_fitted(shade, rows, columns))
@@ -134,7 +135,7 @@ class Mason:
         n = max(4, int(width * _FINE))
         shade = round_shade(n, 0.42)
         if fluted:
-            shade = shade * (1 + 0.10 * np.sign(np.sin(np.linspace(0, 5 * 2 * np.pi, n)))[None, :, None])
+            shade = shade * (1 + 0.10 * np.sign(steady.sin(np.linspace(0, 5 * 2 * np.pi, n)))[None, :, None])
         self.box(x - width / 2, y0, x + width / 2, y1, colour, "plaster", shade)
         for low, high in ((y0, y0 + 4), (y1 - 4, y1)):
             self.box(x - 0.72 * width, low, x + 0.72 * width, high, tone(colour, 1.04), "plaster", round_shade(n, 0.6))
@@ -203,11 +204,9 @@ class Mason:
         outline = arc(x, y, width / 2, height, 180, 360)
         self.polygon(outline, roof, "plaster", round_shade(n, 0.38, 1.25))
         for k in range(1, ribs):
-            side = np.cos(np.pi * k / ribs)
-            t = np.linspace(0, np.pi / 2, 10)
-            self.line(
-                [(x + side * width / 2 * float(np.cos(a)), y - height * float(np.sin(a))) for a in t], 0.8, tone(roof, 0.66)
-            )
+            side, t = float(steady.cos(np.pi * k / ribs)), np.linspace(0, np.pi / 2, 10)
+            curve = zip(steady.cos(t).tolist(), steady.sin(t).tolist())
+            self.line([(x + side * width / 2 * c, y - height * s) for c, s in curve], 0.8, tone(roof, 0.66))
         self.box(x - 0.07 * width, y - height - 0.10 * width, x + 0.07 * width, y - height + 2, self.identity.trim, "plaster")
         self.polygon(
             arc(x, y - height - 0.10 * width, 0.085 * width, 0.10 * width, 180, 360), roof, "plain", round_shade(8, 0.5, 1.2)
@@ -229,7 +228,7 @@ class Mason:
         soft = np.asarray(cover.filter(ImageFilter.GaussianBlur(2.0)), np.float32) / 255
         step = np.roll(soft, (1, 1), (0, 1)) - np.roll(soft, (-1, -1), (0, 1))
         relief = np.clip(1 - 0.5 * step, 0.6, 1.3)
-        foot = 1 - 0.25 * np.exp(-np.arange(CANVAS, dtype=np.float32)[::-1] / 9)[:, None]
+        foot = 1 - 0.25 * steady.exp(-np.arange(CANVAS, dtype=np.float32)[::-1] / 9)[:, None]
         weather = stains(self.r, CANVAS, CANVAS, 5, 0.05) * stains(self.r, CANVAS, CANVAS, 14, 0.03)
         colour *= (relief * foot * weather)[..., None]
         return np.dstack([np.clip(colour, 0, 255).astype(np.uint8), np.asarray(cover)])
@@ -247,7 +246,7 @@ def _fitted(shade: np.ndarray, rows: int, columns: int) -> np.ndarray:
 def arc(x: float, y: float, rx: float, ry: float, start: float, end: float, n: int = 36) -> list[Point]:
     """Return points on an ellipse; degrees clockwise from the right, as the picture is seen."""
     turn = np.radians(np.linspace(start, end, n))
-    return list(zip((x + rx * np.cos(turn)).tolist(), (y + ry * np.sin(turn)).tolist()))
+    return list(zip((x + rx * steady.cos(turn)).tolist(), (y + ry * steady.sin(turn)).tolist()))
 
 
 def opening(x: float, y: float, width: float, height: float, arched: bool, pointed: bool = False) -> list[Point]:
@@ -257,7 +256,7 @@ def opening(x: float, y: float, width: float, height: float, arched: bool, point
         return [(x - half, y), (x - half, y - height), (x + half, y - height), (x + half, y)]
     if pointed:
         spring = y - height + 1.5 * half
-        left = arc(x + half, spring, 2 * half, 1.5 * half / np.sin(np.pi / 3), 180, 240, 9)
-        right = arc(x - half, spring, 2 * half, 1.5 * half / np.sin(np.pi / 3), 300, 360, 9)
+        left = arc(x + half, spring, 2 * half, half * 3**0.5, 180, 240, 9)
+        right = arc(x - half, spring, 2 * half, half * 3**0.5, 300, 360, 9)
         return [(x - half, y), *left, *right, (x + half, y)]
     return [(x - half, y), *arc(x, y - height + half, half, half, 180, 360, 15), (x + half, y)]

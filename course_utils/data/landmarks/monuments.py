@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from course_utils.data import steady
 from course_utils.data.landmarks.identity import WORLD, identity_of
 from course_utils.data.landmarks.masonry import CANVAS, Mason, arc, opening, round_shade, tone
 from course_utils.data.landmarks.ornaments import detail
@@ -261,7 +262,8 @@ def gate(m: Mason) -> None:
         m.ornament(112, 40, r.uniform(48, 56), solid=True)
         for k in range(9):
             a = np.pi * (k + 0.5) / 9
-            m.disc(112 + 64 * float(np.cos(a)), 112 - 64 * float(np.sin(a)), 5, 5, m.identity.accent, "plain", solid=False)
+            x, y = 112 + 64 * float(steady.cos(a)), 112 - 64 * float(steady.sin(a))
+            m.disc(x, y, 5, 5, m.identity.accent, "plain", solid=False)
 
 
 def _arch(m: Mason, x: float, width: float, height: float) -> None:
@@ -270,7 +272,7 @@ def _arch(m: Mason, x: float, width: float, height: float) -> None:
     m.polygon(outer, m.identity.trim, "stone", solid=False)
     half, spring = width / 2, G - height + width / 2
     for a in np.linspace(np.pi, 2 * np.pi, 10):
-        c, s = float(np.cos(a)), float(np.sin(a))
+        c, s = float(steady.cos(a)), float(steady.sin(a))
         ends = [(x + half * c, spring + half * s), (x + (half + 7) * c, spring + (half + 7) * s)]
         m.line(ends, 0.8, tone(m.identity.trim, 0.55))
     m.hole(opening(x, G + 2, width, height + 2, True))
@@ -365,7 +367,7 @@ def _colonnade(m: Mason, x0: float, x1: float, top: float, bottom: float, n: int
     m.box(x0, top, x1, bottom, tone(m.identity.wall, 0.38), "plaster", np.linspace(0.7, 1.25, 20)[:, None, None])
     m.door(112, bottom, 26, 0.62 * (bottom - top), False)
     t = np.linspace(-1, 1, n)
-    t = np.sin(t * np.pi / 2) if rounded else t
+    t = steady.sin(t * np.pi / 2) if rounded else t
     for x in ((x0 + x1) / 2 + (x1 - x0 - 16) / 2 * t).tolist():
         m.column(x, top, bottom, 12)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
+from course_utils.data import steady
 from course_utils.data.photographs import photograph_array
 from course_utils.data.street_world.textures import resized
 
@@ -59,7 +60,7 @@ def ornament(r: np.random.Generator, subject: str, diameter: int, rim: tuple[flo
     diameter = max(8, int(diameter))
     kind, _, which = subject.partition(" ")
     y, x = np.mgrid[-1 : 1 : diameter * 1j, -1 : 1 : diameter * 1j]
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    radius, angle = np.sqrt(x**2 + y**2), steady.arctan2(y, x)
     if kind == "coin":
         colour = _coin(int(which), diameter, radius)
     elif kind == "rose":
@@ -73,7 +74,7 @@ def ornament(r: np.random.Generator, subject: str, diameter: int, rim: tuple[flo
     ring = np.clip((radius - 0.88) * diameter / 3, 0, 1)[..., None]
     bevel = (1.0 - 0.28 * (x + y))[..., None]  # the rim is lit from above on the left
     colour = colour * (1 - ring) + np.asarray(rim) * bevel * ring
-    inner = np.exp(-((radius - 0.87) ** 2) / 0.0016)[..., None]
+    inner = steady.exp(-((radius - 0.87) ** 2) / 0.0016)[..., None]
     colour = colour * (1 - 0.45 * inner)
     alpha = np.clip((1 - radius) * diameter / 2 + 0.5, 0, 1)
     return np.dstack([np.clip(colour, 0, 255), 255 * alpha]).astype(np.uint8)
@@ -118,8 +119,8 @@ def _rose(r: np.random.Generator, name: str, radius: np.ndarray, angle: np.ndarr
     columns = np.clip((left + 0.2 * turned) * picture.shape[1], 0, picture.shape[1] - 1).astype(int)
     glass = picture[rows, columns].astype(np.float32)
     glass = (glass - glass.mean()) * 1.25 * 50 / max(float(glass.std()), 25.0) + 0.5 * glass.mean(axis=(0, 1)) + 62
-    lead = np.maximum(np.exp(-((turned * radius * sector / 0.07) ** 2)), np.exp(-(((radius - 0.58) / 0.035) ** 2)))
-    lead = np.maximum(lead, np.exp(-(((radius - 0.22) / 0.035) ** 2)))[..., None]
+    lead = np.maximum(steady.exp(-((turned * radius * sector / 0.07) ** 2)), steady.exp(-(((radius - 0.58) / 0.035) ** 2)))
+    lead = np.maximum(lead, steady.exp(-(((radius - 0.22) / 0.035) ** 2)))[..., None]
     return glass * (1 - 0.8 * lead) + 30 * 0.8 * lead
 
 
@@ -132,12 +133,13 @@ def _clock(r: np.random.Generator, diameter: int) -> np.ndarray:
     for hour in range(12):
         a = hour * np.pi / 6
         inner = 0.66 if hour % 3 == 0 else 0.73
-        ends = [(middle + q * reach * np.sin(a), middle - q * reach * np.cos(a)) for q in (inner, 0.83)]
+        sine, cosine = float(steady.sin(a)), float(steady.cos(a))
+        ends = [(middle + q * reach * sine, middle - q * reach * cosine) for q in (inner, 0.83)]
         draw.line([*ends[0], *ends[1]], fill=ink, width=max(2, int(0.035 * side if hour % 3 == 0 else 0.02 * side)))
     for share, length, width in ((r.random(), 0.42, 0.045), (r.random(), 0.66, 0.03)):
-        a = 2 * np.pi * share
+        sine, cosine = float(steady.sin(2 * np.pi * share)), float(steady.cos(2 * np.pi * share))
         draw.line(
-            [middle, middle, middle + length * reach * np.sin(a), middle - length * reach * np.cos(a)],
+            [middle, middle, middle + length * reach * sine, middle - length * reach * cosine],
             fill=ink,
             width=max(2, int(width * side)),
         )
@@ -149,7 +151,7 @@ def _star(r: np.random.Generator, radius: np.ndarray, angle: np.ndarray) -> np.n
     points = int(r.integers(5, 10))
     stones = ((238, 226, 196), (166, 44, 40), (40, 70, 128), (222, 170, 60), (52, 110, 84), (44, 42, 48))
     one, two = (np.array(stones[k], np.float32) for k in r.permutation(len(stones))[:2])
-    inside = radius < 0.5 + 0.32 * np.cos(points * (angle + np.pi / 2))
+    inside = radius < 0.5 + 0.32 * steady.cos(points * (angle + np.pi / 2))
     colour = np.where(inside[..., None], one, two)
-    facet = 1 + 0.16 * np.sign(np.sin(points * (angle + np.pi / 2)))[..., None] * inside[..., None]
+    facet = 1 + 0.16 * np.sign(steady.sin(points * (angle + np.pi / 2)))[..., None] * inside[..., None]
     return colour * facet * (1 + 0.05 * r.standard_normal((*radius.shape, 1)))

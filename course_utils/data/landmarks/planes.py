@@ -22,6 +22,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from course_utils.data import steady
+
 STEP = 2**-0.5
 """Two neighbouring levels of a pyramid differ by this factor: bilinear reading then neither blurs nor aliases much."""
 _SMALLEST = 6
@@ -52,12 +54,16 @@ class Camera:
     @cached_property
     def rotation(self) -> np.ndarray:
         """Rows: directions to the right, down and forward in world coordinates, float64 ``(3, 3)``."""
-        ch, sh, cp, sp = np.cos(self.heading), np.sin(self.heading), np.cos(self.pitch), np.sin(self.pitch)
+        (ch, cp, cr), (sh, sp, sr) = (f([self.heading, self.pitch, self.roll]) for f in (steady.cos, steady.sin))
         right = np.array([ch, -sh, 0.0])
         forward = np.array([sh * cp, ch * cp, sp])
         down = np.cross(forward, right)
-        cr, sr = np.cos(self.roll), np.sin(self.roll)
         return np.stack([cr * right - sr * down, sr * right + cr * down, forward])
+
+    @cached_property
+    def ahead(self) -> tuple[float, float]:
+        """The direction of the heading on the ground: u and v, a unit vector."""
+        return float(steady.sin(self.heading)), float(steady.cos(self.heading))
 
     def matrix(self, size: int) -> np.ndarray:
         """Return ``K R``, float64 ``(3, 3)``, for a square image of ``size`` pixels."""
@@ -70,7 +76,7 @@ class Camera:
         ``origins``, ``alongs`` and ``downs`` are ``(n, 3)``: a point of the world, and the steps of one picture pixel.
         """
         away = np.asarray(origins, np.float64) - self.position
-        return self.matrix(size) @ np.stack([alongs, downs, away], axis=-1)
+        return steady.rounded(self.matrix(size) @ np.stack([alongs, downs, away], axis=-1))
 
     def homography(self, origin: np.ndarray, along: np.ndarray, down: np.ndarray, size: int) -> np.ndarray:
         """Return the homography of one plane, float64 ``(3, 3)``."""
@@ -79,14 +85,14 @@ class Camera:
     def project(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return image points ``(N, 2)`` and depths ``(N,)`` of world points ``(N, 3)``."""
         seen = (np.atleast_2d(points) - self.position) @ self.matrix(size).T
-        return seen[:, :2] / seen[:, 2:], seen[:, 2]
+        return steady.rounded(seen[:, :2] / seen[:, 2:]), seen[:, 2]
 
 
 def mapped(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return the points ``(N, 2)`` where a homography ``(3, 3)`` puts points ``(N, 2)``; x first, then y."""
     points = np.asarray(points, np.float64).reshape(-1, 2)
     lifted = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ np.asarray(homography, np.float64).T
-    return lifted[:, :2] / lifted[:, 2:]
+    return steady.rounded(lifted[:, :2] / lifted[:, 2:])
 
 
 class Pyramid:
@@ -112,7 +118,7 @@ class Pyramid:
 
     def level(self, scale: float) -> Image.Image:
         """Return the level whose pixels are about as large as the photograph's, at ``scale`` photograph pixels a pixel."""
-        wanted = max(0, math.floor(math.log(max(scale, 1e-4)) / math.log(STEP) + 0.35))
+        wanted = max(0, math.floor(round(math.log(max(scale, 1e-4), STEP) + 0.35, steady.DECIMALS)))
         while len(self._levels) <= wanted and min(self._levels[-1].size) * STEP >= _SMALLEST:
             factor = STEP ** len(self._levels)
             smaller = tuple(max(1, round(side * factor)) for side in self.size)
@@ -146,9 +152,10 @@ def warped(picture: Pyramid, homography: np.ndarray, box: tuple[int, int, int, i
     """Return the part ``box`` (left, top, right, bottom) of the photograph of a flat picture, in its own mode."""
     left, top, right, bottom = box
     width, height = picture.size
-    a, b, c, d, e, f, g, h, i = _backward(homography)
-    w = g * (left + right) / 2 + h * (top + bottom) / 2 + i  # with the area's factor 1 / w ** 3 there
-    here = picture.level(abs(w) ** 1.5)
+    (a, b, c, d, e, f, g, h, i), determinant = _adjugate(homography)
+    w = abs(g * (left + right) / 2 + h * (top + bottom) / 2 + i)
+    # an area there becomes determinant ** 2 / w ** 3 times as large on its way back to the picture
+    here = picture.level(w * math.sqrt(w) / max(abs(determinant), 1e-18))
     across, down = here.width / width, here.height / height
     # the homography of the level, and the box's corner as the new origin
     c, f, i = a * left + b * top + c, d * left + e * top + f, g * left + h * top + i
@@ -157,14 +164,12 @@ def warped(picture: Pyramid, homography: np.ndarray, box: tuple[int, int, int, i
     return out.convert("RGBA") if out.mode == "RGBa" else out
 
 
-def _backward(homography: np.ndarray) -> tuple[float, ...]:
-    """Return the inverse of a homography, row by row, scaled so that its determinant is 1 or -1."""
+def _adjugate(homography: np.ndarray) -> tuple[tuple[float, ...], float]:
+    """Return the inverse of a homography times its determinant, row by row, and the determinant.
+
+    A homography may have any factor, so that the adjugate serves as the inverse; nothing is divided.
+    """
     (a, b, c), (d, e, f), (g, h, i) = homography.tolist()
     one, two, three = e * i - f * h, f * g - d * i, d * h - e * g  # cofactors of the first row
-    determinant = a * one + b * two + c * three
-    k = math.copysign(max(abs(determinant), 1e-18) ** (-2 / 3), determinant)  # the adjugate has determinant ** 2
-    return (
-        *(k * one, k * (c * h - b * i), k * (b * f - c * e)),
-        *(k * two, k * (a * i - c * g), k * (c * d - a * f)),
-        *(k * three, k * (b * g - a * h), k * (a * e - b * d)),
-    )
+    rows = (one, c * h - b * i, b * f - c * e, two, a * i - c * g, c * d - a * f, three, b * g - a * h, a * e - b * d)
+    return rows, a * one + b * two + c * three

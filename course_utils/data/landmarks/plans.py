@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from course_utils.data import steady
 from course_utils.data.landmarks.identity import KINDS, WORLD, kind_of
 from course_utils.data.landmarks.masonry import CANVAS
 from course_utils.data.landmarks.monuments import METRES
@@ -144,19 +145,19 @@ def planned(seed: int, split: int, label: int, number: int, attempt: int = 0) ->
         for _ in range(int(r.poisson(BEHIND[kind]))):
             things.append(_behind(r, kind, season, camera, distance, depth))
     things = [t for t in things if t.kind == "house" or -left + 1 < t.middle[0] < right - 1]
-    edge = tuple((np.clip(r.uniform(0.2, 0.9) + 0.22 * r.normal(size=5), 0.05, 1.0)).tolist())
+    edge = tuple((steady.rounded(np.clip(r.uniform(0.2, 0.9) + 0.22 * r.normal(size=5), 0.05, 1.0))).tolist())
     return Plan(
         label=label,
         metres=metres,
         camera=camera,
         condition=condition,
         season=season,
-        sun=float(r.normal(0, 1.2)),
+        sun=float(steady.rounded(r.normal(0, 1.2))),
         sky=int(r.integers(N_SKIES)),
         ground=int(r.integers(len(GROUNDS))),
         things=tuple(things),
         shadow=edge if r.random() < SHADOW_SHARE else None,
-        exposure=tuple((np.exp(np.clip(r.normal(0.02, 0.14), -0.35, 0.25)) * np.exp(r.normal(0, 0.05, 3))).tolist()),
+        exposure=tuple(steady.exp(np.clip(r.normal(0.02, 0.14), -0.35, 0.25) + r.normal(0, 0.05, 3)).tolist()),
         blur=float(r.uniform(0.003, 0.008)) if r.random() < 0.22 else 0.0,
         noise=int(r.integers(1 << 31)),
     )
@@ -165,16 +166,21 @@ def planned(seed: int, split: int, label: int, number: int, attempt: int = 0) ->
 def _camera(r: np.random.Generator, metres: float) -> tuple[Camera, float]:
     """Return the camera and its distance from the monument's foot."""
     focal = r.uniform(0.95, 1.35)
-    apparent = float(np.exp(r.uniform(*np.log(APPARENT))))
+    apparent = _log_uniform(r, *APPARENT)
     distance = focal * metres / apparent
     yaw = float(np.clip(r.normal(0, YAW), -0.95, 0.95))
-    height = min(float(np.exp(r.uniform(np.log(1.5), np.log(4.5)))), 0.3 * distance)
+    height = min(_log_uniform(r, 1.5, 4.5), 0.3 * distance)
     foot = r.uniform(0.74, 0.92) if apparent < 0.85 else r.uniform(0.86, 0.94) + 0.28 * (apparent - 0.85)
-    pitch = np.arctan((foot - 0.5) / focal) - np.arctan(height / distance)
+    pitch = steady.arctan2(foot - 0.5, focal) - steady.arctan2(height, distance)
     column = float(np.clip(r.normal(0, OFF_CENTRE), -0.36, 0.36))
-    heading = -yaw - np.arctan(column / focal)
-    place = (distance * np.sin(yaw), -distance * np.cos(yaw), height)
-    return Camera(tuple(map(float, place)), float(heading), float(pitch), float(r.normal(0, ROLL)), float(focal)), distance
+    heading = -yaw - steady.arctan2(column, focal)
+    place = (distance * steady.sin(yaw), -distance * steady.cos(yaw), height)
+    place, angles = (steady.rounded(v).tolist() for v in (place, (heading, pitch, r.normal(0, ROLL))))
+    return Camera(tuple(place), *angles, focal), distance
+
+
+def _log_uniform(r: np.random.Generator, low: float, high: float) -> float:
+    return float(low * steady.power(high / low, r.random()))
 
 
 # -- houses ---------------------------------------------------------------------------------------------------------------
@@ -185,9 +191,10 @@ def _street_side(r: np.random.Generator, camera: Camera, metres: float, sign: in
 
 def _rows(r: np.random.Generator, camera: Camera, depth: float, left: float, right: float) -> list[Thing]:
     """Return the houses: a row behind the square, and one along each side, but for one side in four."""
-    reach = np.arctan(0.5 / camera.focal) + 0.08
+    reach = steady.arctan2(0.5, camera.focal) + 0.08
     away = depth - camera.position[1]
-    edges = [camera.position[0] + away * np.tan(np.clip(camera.heading + s * reach, -1.25, 1.25)) for s in (-1, 1)]
+    edges = [camera.position[0] + away * steady.tan(np.clip(camera.heading + s * reach, -1.25, 1.25)) for s in (-1, 1)]
+    edges = steady.rounded(edges).tolist()
     houses = _row(r, (edges[0] - r.uniform(0, 9), depth), (1.0, 0.0), edges[1] - edges[0] + 9)
     nearest = camera.position[1] + 5
     if r.random() < 0.75:
@@ -221,7 +228,7 @@ def _facing(thing: Thing, camera: Camera) -> Thing:
 def _in_front(r: np.random.Generator, kind: str, season: str, camera: Camera, distance: float) -> Thing:
     """Between the camera and the monument: the nearer, the larger in the picture."""
     far = max(0.94 * distance, NEAREST[kind] + 0.5)
-    return _thing(r, kind, season, camera, float(np.exp(r.uniform(np.log(NEAREST[kind]), np.log(far)))))
+    return _thing(r, kind, season, camera, _log_uniform(r, NEAREST[kind], far))
 
 
 def _behind(r: np.random.Generator, kind: str, season: str, camera: Camera, distance: float, depth: float) -> Thing:
@@ -231,11 +238,11 @@ def _behind(r: np.random.Generator, kind: str, season: str, camera: Camera, dist
 def _thing(r: np.random.Generator, kind: str, season: str, camera: Camera, away: float) -> Thing:
     """Return a thing at a depth, anywhere across the picture, that faces the camera."""
     aside = away * r.uniform(-0.55, 0.55) / camera.focal
-    sine, cosine = np.sin(camera.heading), np.cos(camera.heading)
+    sine, cosine = camera.ahead
     number = int(r.integers(POOL[kind]))
     view = {"car": ("side", "side", "front", "rear"), "person": ("side", "front", "rear", "side")}.get(kind, ("side",) * 4)
     worn = "" if kind in ("car", "lamp") else "winter" if season == "winter" else season if kind == "tree" else ""
     half = sprite(kind, number, (chosen := view[int(r.integers(4))]), worn).width / 2
     x = camera.position[0] + away * sine + (aside - half) * cosine
     y = camera.position[1] + away * cosine - (aside - half) * sine
-    return Thing(kind, number, chosen, worn, (float(x), float(y)), (float(cosine), float(-sine)))
+    return Thing(kind, number, chosen, worn, tuple(steady.rounded((x, y)).tolist()), (cosine, -sine))

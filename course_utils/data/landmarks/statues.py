@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from course_utils.data.landmarks.masonry import Mason, Point, round_shade, tone
+from course_utils.data import steady
+from course_utils.data.landmarks.masonry import Mason, Point, arc, round_shade, tone
 from course_utils.data.landmarks.ornaments import detail
 from course_utils.data.street_world.textures import cut, painted
 
@@ -103,16 +104,15 @@ def globe(m: Mason, top: float) -> None:
     name = ("moon", "retina", "hubble", "flower")[m.identity.form // len(STATUES) % 4]
     side = 200
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
-    radius = np.hypot(x, y)
+    radius = np.sqrt(x**2 + y**2)
     flat = detail(name, side, side)
-    bulge = np.arcsin(np.clip(radius, 0, 1)) / (np.pi / 2) / np.maximum(radius, 1e-6)
+    bulge = steady.rounded(np.arcsin(np.clip(radius, 0, 1))) / (np.pi / 2) / np.maximum(radius, 1e-6)
     rows, columns = (np.clip((c * bulge + 1) / 2 * (side - 1), 0, side - 1).round().astype(int) for c in (y, x))
     light = np.clip(0.35 + 0.95 * np.sqrt(np.clip(1 - radius**2, 0, 1)) - 0.32 * (x + y), 0.25, 1.6)
     pixels = np.dstack([np.clip(flat[rows, columns] * light[..., None], 0, 255), 255 * (radius < 1)]).astype(np.uint8)
     m.box(104, top - 30, 120, top + 1, m.identity.roof, "plaster", round_shade(32, 0.4))
     m.paste(pixels, 62, top - 124, solid=True)
-    ring = [(112 + 62 * np.cos(a), top - 74 + 16 * np.sin(a)) for a in np.linspace(-0.1, np.pi + 0.1, 40)]
-    m.line([(float(a), float(b)) for a, b in ring], 4, (222, 184, 84), solid=True)
+    m.line(arc(112, top - 74, 62, 16, -6, 186), 4, (222, 184, 84), solid=True)
 
 
 def great_coin(m: Mason, top: float) -> None:
@@ -155,7 +155,7 @@ def ring(m: Mason, top: float) -> None:
     n = 7 + m.identity.form % 5
     for k in range(n):
         a = 2 * np.pi * k / n
-        x, y = 112 + 48 * float(np.cos(a)), top - 62 + 48 * float(np.sin(a))
+        x, y = 112 + 48 * float(steady.cos(a)), top - 62 + 48 * float(steady.sin(a))
         m.disc(x, y, 17, 17, m.identity.roof if k % 2 else m.identity.accent, "plaster", round_shade(34, 0.4, 1.3))
     m.ornament(112, top - 62, 70, solid=True)
     m.box(100, top - 18, 124, top + 1, tone(m.identity.trim, 0.8), "stone", round_shade(24, 0.5))

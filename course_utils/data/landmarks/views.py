@@ -11,6 +11,7 @@ on its normal and veiled by the air in front of it. The truth falls out of the s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -18,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from course_utils.data import steady
 from course_utils.data.landmarks import town
 from course_utils.data.landmarks.masonry import CANVAS
 from course_utils.data.landmarks.monuments import canvas_of
@@ -137,6 +139,19 @@ def _layout(plan: Plan, size: int) -> list[_Laid]:
     """Return the things that are in the frame, from far to near."""
     if not plan.things:
         return []
+    unit, pictures, depths, in_front = _unit_layout(plan)
+    homographies = unit * np.array([size, size, 1.0])[:, None]
+    boxes = boxes_in_frame(homographies, pictures, size).tolist()
+    return [
+        _Laid(plan.things[k], homographies[k], tuple(boxes[k]), depths[k], in_front[k])
+        for k in np.argsort(-np.array(depths), kind="stable").tolist()
+        if boxes[k][2] > boxes[k][0]
+    ]
+
+
+@lru_cache(maxsize=4)
+def _unit_layout(plan: Plan) -> tuple[np.ndarray, np.ndarray, list[float], list[bool]]:
+    """Return the things' homographies to an image of side 1, their pictures' sizes, depths, and who is in front."""
     flats = [thing.flat for thing in plan.things]
     pictures = np.array([flat.pyramid.size for flat in flats])
     metres = np.array([(flat.width, flat.height, flat.foot) for flat in flats])
@@ -145,14 +160,11 @@ def _layout(plan: Plan, size: int) -> list[_Laid]:
     origins = np.column_stack([feet, metres[:, 1] - metres[:, 2]])
     alongs = np.column_stack([along * (metres[:, 0] / pictures[:, 0])[:, None], nothing])
     downs = np.column_stack([nothing, nothing, -metres[:, 1] / pictures[:, 1]])
-    homographies = plan.camera.homographies(origins, alongs, downs, size)
-    boxes = boxes_in_frame(homographies, pictures, size)
-    forward = np.array([np.sin(plan.camera.heading), np.cos(plan.camera.heading)])
-    here = np.array(plan.camera.position[:2])
-    depths = (feet + along * metres[:, :1] / 2 - here) @ forward
-    order = [k for k in np.argsort(-depths, kind="stable").tolist() if boxes[k, 2] > boxes[k, 0]]
-    in_front = depths < -here @ forward
-    return [_Laid(plan.things[k], homographies[k], tuple(boxes[k].tolist()), float(depths[k]), bool(in_front[k])) for k in order]
+    homographies = plan.camera.homographies(origins, alongs, downs, 1)
+    here, forward = np.array([plan.camera.position[:2]]), np.array(plan.camera.ahead)
+    depths = steady.rounded(steady.along(feet + along * metres[:, :1] / 2 - here, forward))
+    monument = float(steady.rounded(steady.along(-here, forward))[0])
+    return homographies, pictures, depths.tolist(), (depths < monument).tolist()
 
 
 @lru_cache(maxsize=512)
@@ -171,8 +183,8 @@ class _Painter:
     def __init__(self, plan: Plan, size: int) -> None:
         self.plan, self.size, self.light = plan, size, LIGHT[plan.condition]
         elevation = np.radians(self.light.elevation)
-        flat = np.cos(elevation)
-        self.sun = np.array([flat * np.sin(plan.sun), -flat * np.cos(plan.sun), np.sin(elevation)])
+        flat = steady.cos(elevation)
+        self.sun = np.array([flat * steady.sin(plan.sun), -flat * steady.cos(plan.sun), steady.sin(elevation)])
         self.ambient, self.direct = np.array(self.light.ambient), np.array(self.light.sun)
         self.image = Image.new("RGB", (size, size))
         self.haze = np.array(self.light.horizon, np.float64)
@@ -180,7 +192,7 @@ class _Painter:
     def sky(self) -> None:
         camera, size = self.plan.camera, self.size
         panorama = town.sky(self.plan.condition, self.plan.sky)
-        half = np.degrees(np.arctan(0.5 / camera.focal))
+        half = np.degrees(steady.arctan2(0.5, camera.focal))
         high = np.degrees(camera.pitch) + half + 3  # elevation of the upper edge
         low = np.degrees(camera.pitch) - half - 3
         y0, y1 = (64 * (1 - np.clip(angle, 0, _SKY_DEGREES) / _SKY_DEGREES) for angle in (high, low))
@@ -204,10 +216,10 @@ class _Painter:
         matrix = camera.matrix(size)
         texture, side = town.ground(self.plan.ground), town.GROUND_SIDE / town.GROUND_SCALE
         step = 1 / town.GROUND_SCALE
-        toward = np.array([np.sin(camera.heading), np.cos(camera.heading)]) * GROUND_REACH / 2
+        toward = np.array(camera.ahead) * GROUND_REACH / 2
         origin = np.array([camera.position[0] + toward[0] - side / 2, camera.position[1] + toward[1] + side / 2, 0.0])
         homography = camera.homography(origin, np.array([step, 0, 0]), np.array([0, -step, 0]), size)
-        normal = np.linalg.inv(matrix)[2]  # the z of the ray through (x, y, 1): 0 on the horizon
+        normal = steady.rounded(np.linalg.inv(matrix)[2])  # the z of the ray through (x, y, 1): 0 on the horizon
         light, mean = self._on_ground(), texture.mean
 
         def row(x: float, away: float) -> float:
@@ -224,7 +236,7 @@ class _Painter:
         rows = np.unique([top, *(int(top + (size - top) * share) for share in (0.12, 0.4)), size]).tolist()
         for first, last in pairwise(rows):
             band = (0, first, size, last)
-            ray = normal @ np.array([size / 2, (first + last) / 2, 1.0])
+            ray = normal[0] * size / 2 + normal[1] * (first + last) / 2 + normal[2]
             depth = min(camera.position[2] / max(-ray, 1e-3), GROUND_REACH)
             self.image.paste(self._lit(warped(texture, homography, band), light, depth), band, below.crop(band))
         self._house_shadows()
@@ -290,7 +302,7 @@ class _Painter:
         thing = laid.thing
         picture = warped(thing.flat.pyramid, laid.homography, laid.box)
         if thing.kind == "house":
-            light = self.ambient + self.direct * max(0.0, float(np.dot(thing.normal, self.sun[:2])))
+            light = self.ambient + self.direct * max(0.0, float(thing.normal[0] * self.sun[0] + thing.normal[1] * self.sun[1]))
         else:
             light = self.ambient + 0.55 * self.direct
         alpha = picture.getchannel("A")
@@ -308,7 +320,7 @@ class _Painter:
         picture = warped(_canvas(seed, plan.label), homography, box)
         alpha = picture.getchannel("A")
         facing = max(0.0, float(-self.sun[1]))
-        depth = float(np.hypot(*plan.camera.position[:2]))
+        depth = float(np.sqrt(plan.camera.position[0] ** 2 + plan.camera.position[1] ** 2))
         lit = self._lit(picture, self.ambient + self.direct * facing, depth)
         if plan.shadow is not None and facing > 0 and self.direct.max() > 0:
             dark = self._lit(picture, self.ambient, depth)
@@ -325,7 +337,7 @@ class _Painter:
 
     def _lit(self, picture: Image.Image, light: np.ndarray, depth: float) -> Image.Image:
         """Return a picture in RGB in a light, veiled by the haze of ``depth`` metres of air."""
-        clear = float(np.exp(-max(depth, 0.0) / (CLEARER * self.light.fog)))
+        clear = round(math.exp(-max(depth, 0.0) / (CLEARER * self.light.fog)), steady.DECIMALS)
         (r, g, b), (x, y, z) = (clear * light).tolist(), ((1 - clear) * self.haze).tolist()
         if picture.mode == "RGBA":
             picture = picture.convert("RGB")
