@@ -159,8 +159,8 @@ def check(key: str, answer: Any) -> Verdict:
     key : str
         ``"01-2"``: chapter 01, exercise 2.
     answer : anything
-        What the exercise asks for: a number, an array, a function. ``None``, and a function that does nothing but
-        return None, are "not attempted yet".
+        What the exercise asks for: a number, an array, a function, a tuple of these. ``None``, and a function that does
+        nothing but return None, are "not attempted yet", and so is a tuple that holds nothing else.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def check(key: str, answer: Any) -> Verdict:
         If there is no such exercise: the only error that is not the answer's.
     """
     this = exercise(key)
-    if answer is None or _is_stub(answer):
+    if _is_untouched(answer):
         return Verdict("not attempted", f'Fill in the cell above and run both again. Stuck? `learn.hint("{key}")`', key=key)
     try:
         verdict = this.judge(answer)
@@ -183,6 +183,13 @@ def check(key: str, answer: Any) -> Verdict:
     except (Exception, SystemExit) as problem:
         verdict = not_yet(f"Your code stopped with {type(problem).__name__}: {problem}.")
     return Verdict(verdict.outcome, verdict.text, verdict.hint, key)
+
+
+def _is_untouched(answer: Any) -> bool:
+    """Whether this is None or a stub, or a tuple of nothing but these."""
+    if type(answer) is tuple and answer:
+        return all(_is_untouched(part) for part in answer)
+    return answer is None or _is_stub(answer)
 
 
 def _is_stub(answer: Any) -> bool:

@@ -47,6 +47,13 @@ def test_a_stub_that_only_returns_none_is_not_attempted_yet(toy):
         assert learn.check("99-1", attempt).outcome == "not yet"
 
 
+def test_a_tuple_is_not_attempted_while_nothing_in_it_is(toy):
+    for nothing in ((None, None), (lambda x: None, lambda x, y: None), ((None,), lambda x: None)):
+        assert learn.check("99-1", nothing).outcome == "not attempted"
+    for something in ((), (lambda x: None, lambda x: x), (None, 0)):
+        assert learn.check("99-1", something).outcome == "not yet"
+
+
 @pytest.mark.parametrize(
     "answer",
     [
