@@ -32,10 +32,10 @@ CASE_OF = {"crop": "landmark", "attention": "landmark", "samples": "landmark", "
 OWN = "your pair"
 
 PRESETS = {
-    "crop": MatchState(WHOLE, keep=120, threshold=6.0, accept=9, shown=1, probe=(112.0, 100.0), preset="crop"),
-    "attention": MatchState(WHOLE, keep=120, threshold=6.0, accept=9, shown=1, probe=(112.0, 100.0), preset="attention"),
-    "samples": MatchState(WHOLE, keep=120, threshold=6.0, accept=9, shown=1, probe=(112.0, 100.0), step=1, preset="samples"),
-    "no landmark": MatchState(WHOLE, keep=120, accept=9, shown=3, probe=(112.0, 100.0), verify=False, preset="no landmark"),
+    "crop": MatchState(WHOLE, keep=120, threshold=6.0, accept=9, shown=1, probe=(72.0, 120.0), preset="crop"),
+    "attention": MatchState(WHOLE, keep=120, threshold=6.0, accept=9, shown=1, probe=(72.0, 120.0), preset="attention"),
+    "samples": MatchState(WHOLE, keep=120, threshold=6.0, accept=9, shown=1, probe=(72.0, 120.0), step=1, preset="samples"),
+    "no landmark": MatchState(WHOLE, keep=120, accept=9, shown=3, probe=(72.0, 120.0), verify=False, preset="no landmark"),
     "two eyes": MatchState(STEREO, keep=80, threshold=4.0, accept=10, shown=0, probe=(150.0, 120.0), preset="two eyes"),
 }
 
@@ -147,7 +147,7 @@ def _right_probe(result: MatchResult) -> bool:
 def settle(state: MatchState, compute: Compute) -> MatchState:
     """Return the state as the next action finds it: a solved task gives way to the next, a used prediction is put away."""
     tasks = TASKS[state.preset]
-    solved = state.task < len(tasks) and not state.moving and tasks[state.task].solved(state, compute(state))
+    solved = state.task < len(tasks) and not state.moving and bool(tasks[state.task].solved(state, compute(state)))
     return replace(state, task=state.task + solved, guess=NO_GUESS if state.judged else state.guess, judged=False)
 
 
