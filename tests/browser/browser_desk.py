@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,3 +155,53 @@ class Desk:
     def cells(self) -> int:
         """Number of cells of the notebook."""
         return int(self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length"))
+
+
+# ---- what the tests of all explorers do -------------------------------------------------------------------------
+
+
+def fresh(desk: Desk) -> None:
+    """Bring the page to the front, move the pointer away, and start again."""
+    desk.page.bring_to_front()
+    desk.page.mouse.move(5, 5)
+    desk.page.locator(f"{desk.selector} button", has_text="Reset").click()
+    desk.kernel("pass")
+
+
+def state_of(desk: Desk) -> dict[str, Any]:
+    """The explorer's state, as a dictionary."""
+    return dict(json.loads(desk.kernel("print(json.dumps(dataclasses.asdict(explorer.state)))")))
+
+
+def initial_of(desk: Desk) -> dict[str, Any]:
+    """The state that an explorer begins with, as a dictionary."""
+    return dict(json.loads(desk.kernel("print(json.dumps(dataclasses.asdict(explorer.initial_state())))")))
+
+
+def words_of(desk: Desk) -> str:
+    """The status sentence, with single spaces."""
+    return re.sub(r"\s+", " ", desk.status())
+
+
+def marks_of(desk: Desk) -> list[dict[str, Any]]:
+    """The marks of the first view."""
+    return list(json.loads(desk.kernel("print(json.dumps(next(iter(explorer.canvases.values())).scene['marks']))")))
+
+
+def press(desk: Desk, *keys: str, view: int = 0) -> None:
+    """Press keys on a view, and wait for the answer."""
+    desk.canvas(view).focus()
+    for key in keys:
+        desk.page.keyboard.press(key)
+    desk.settled(view)
+
+
+def choose(desk: Desk, label: str, option: str) -> None:
+    """Choose an option of the drop-down with this label."""
+    desk.page.locator(f"{desk.selector} .widget-dropdown", has_text=label).locator("select").select_option(option)
+    desk.kernel("pass")
+
+
+def flat(value: Any) -> list[float]:
+    """All numbers in nested lists."""
+    return [number for one in value for number in flat(one)] if isinstance(value, list) else [value]

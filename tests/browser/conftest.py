@@ -250,6 +250,18 @@ def bench(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def theatre(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The threshold theatre, with the similarity on the stage."""
+    return open_explorer("theatre", default("ThresholdTheatre"), "explorer-theatre")
+
+
+@pytest.fixture(scope="session")
+def protocol(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The protocol switch."""
+    return open_explorer("protocol", default("ProtocolSwitch"), "explorer-protocol")
+
+
+@pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""
     return open_explorer("laboratory", REFERENCE + default("AssignmentLaboratory"), "explorer-assignment")
