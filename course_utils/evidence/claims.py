@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from course_utils.evidence import ap_loss_claims, convention_claims, netvlad_claims, vlad_claims
+from course_utils.evidence import ap_loss_claims, convention_claims, delf_claims, netvlad_claims, vlad_claims
 from course_utils.evidence.ledger import CLAIMS, Claim, register
 
 __all__ = ["CLAIMS"]
@@ -18,6 +18,11 @@ DIGITS = "Here: 400 noisy 8 x 8 digits to learn from, 597 others to search in, a
 AGAINST_TRIPLETS = [
     ("AP loss", name) for name in ("triplet, equal steps", "triplet, equal time", "triplet over all, equal steps")
 ]
+DELF_PAPER = "H. Noh et al., ICCV 2017"
+LANDMARKS = (
+    "Here: generated photographs of 112 x 112 pixels, one world of monuments per seed, a small network in place of ResNet-50. "
+    "All settings were chosen on validation splits of the first world."
+)
 STREETS = "Here: generated towns, one district to learn from and another to search in, one town per seed."
 
 register(
@@ -67,6 +72,77 @@ register(
         smallest_effect=0.05,
         unit="Recall@1",
         scale=STREETS + " Training, model choice and test use three districts without a common place.",
+    )
+)
+register(
+    Claim(
+        key="delf-attention-mass",
+        source=DELF_PAPER + ", section 4.2 and Figure 4",
+        sentence=(
+            "Attention trained from image labels puts more of its mass on the landmark of held-out photographs than its area "
+            "alone would give, and more than the length of the features does."
+        ),
+        experiment=delf_claims.attention_mass,
+        pairs=[("attention", "area"), ("attention", "feature norm")],
+        smallest_effect=0.02,
+        unit="share of the mass on the landmark",
+        scale=LANDMARKS,
+    )
+)
+register(
+    Claim(
+        key="delf-attention-order",
+        source="A claim of this course, about the strongest baseline",
+        sentence="Attention ranks the cells on the landmark before the others better than the length of the features does.",
+        experiment=delf_claims.attention_order,
+        pairs=[("attention", "feature norm")],
+        smallest_effect=0.02,
+        unit="area under the ROC curve",
+        scale=LANDMARKS,
+    )
+)
+register(
+    Claim(
+        key="delf-attention-pooling",
+        source=DELF_PAPER + ", section 4.2",
+        sentence="A classifier on attention-weighted features names more held-out landmarks than one on their plain average.",
+        experiment=delf_claims.attention_pooling,
+        pairs=[("attention pooling", "average pooling")],
+        smallest_effect=0.05,
+        unit="accuracy",
+        scale=LANDMARKS + " Both classifiers stand on the same frozen network.",
+    )
+)
+register(
+    Claim(
+        key="delf-stages",
+        source=DELF_PAPER + ", section 6 and Figure 6",
+        sentence=(
+            "For retrieval of landmarks never trained on, fine-tuning the descriptors helps, attention helps, "
+            "and attention helps more than fine-tuning."
+        ),
+        experiment=delf_claims.stages,
+        pairs=[
+            ("fine-tuned, attention", "not fine-tuned, attention"),
+            ("fine-tuned, attention", "fine-tuned, average"),
+            ("not fine-tuned, attention", "fine-tuned, average"),
+        ],
+        smallest_effect=0.02,
+        unit="mAP",
+        scale=LANDMARKS
+        + " Here: one global vector per image. The paper starts from ImageNet weights, this network from random ones.",
+    )
+)
+register(
+    Claim(
+        key="delf-reranking",
+        source=DELF_PAPER + ", sections 5 and 6",
+        sentence="Re-ranking the first 50 results of the global descriptor by RANSAC inliers of local features raises mAP.",
+        experiment=delf_claims.reranking,
+        pairs=[("re-ranked by inliers", "global descriptor")],
+        smallest_effect=0.02,
+        unit="mAP",
+        scale=LANDMARKS + " Queries and index show landmarks never trained on, among 200 streets without one.",
     )
 )
 register(
