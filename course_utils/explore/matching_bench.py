@@ -21,7 +21,7 @@ from course_utils.checks import checked_float, message
 from course_utils.explore.base import Action, Control, PresetExplorer, Scheduler, View
 from course_utils.explore.canvas import Event
 from course_utils.explore.matching import MAX_KEEP, MIN_KEEP, SCALES, Matcher, MatchResult, MatchState, admit_match
-from course_utils.explore.matching_cases import Case, build_landmark_cases, build_own_case, build_stereo_case, extractor
+from course_utils.explore.matching_cases import Case, build_cases, build_own_case, dense, dense_cases, extractor
 from course_utils.explore.matching_pair import CORNERS, frames, pair_scene
 from course_utils.explore.matching_play import (
     CASE_OF,
@@ -105,7 +105,7 @@ class MatchingBench(PresetExplorer):
         """Return the matcher of the state's case; it is built when it is first needed."""
         name = CASE_OF.get(state.preset, OWN)
         if name not in self._matchers:
-            cases = {"stereo": build_stereo_case(self.extract)} if name == "stereo" else build_landmark_cases(self.extract)
+            cases = dense_cases(name) if self.extract is dense else build_cases(name, self.extract)
             self._matchers.update({key: Matcher(case, self.max_distance) for key, case in cases.items()})
         return self._matchers[name]
 

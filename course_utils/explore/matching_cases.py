@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,24 @@ class Case:
         return TOLERANCE * max(self.index[which].pixels.shape[:2])
 
 
+def dense(image: torch.Tensor) -> LocalFeatureSet:
+    """Describe an image (3, H, W) without a model."""
+    from course_utils import retrieval
+
+    return retrieval.dense_feature_set(image, N_FEATURES)
+
+
+@cache
+def dense_cases(name: str) -> dict[str, Case]:
+    """Return the course's cases that belong to ``name``, described without a model: built once in a process."""
+    return build_cases(name, dense)
+
+
+def build_cases(name: str, extract: Extract) -> dict[str, Case]:
+    """Return the case ``name``, and those that come with it."""
+    return {"stereo": build_stereo_case(extract)} if name == "stereo" else build_landmark_cases(extract)
+
+
 def extractor(model: Any) -> Extract:
     """Return the function that describes one image (3, H, W), uint8.
 
@@ -113,10 +132,8 @@ def extractor(model: Any) -> Extract:
     TypeError
         If it is something else, or returns no ``LocalFeatureSet``.
     """
-    from course_utils import retrieval
-
     if model is None:
-        return lambda image: retrieval.dense_feature_set(image, N_FEATURES)
+        return dense
     describe = getattr(model, "extract", model)
     if not callable(describe):
         expected = "a model with `extract`, or a function from an image to a LocalFeatureSet"
@@ -232,11 +249,20 @@ def build_own_case(images: Any, features: Any, extract: Extract) -> Case:
 
 
 def _photograph(name: str, extract: Extract, n: int) -> IndexImage:
+    pixels, features = _dense_photograph(name) if extract is dense else _described(name, extract)
+    return IndexImage(name, pixels, features, False, np.full((n, 2), np.nan))
+
+
+@cache
+def _dense_photograph(name: str) -> tuple[np.ndarray, LocalFeatureSet]:
+    return _described(name, dense)
+
+
+def _described(name: str, extract: Extract) -> tuple[np.ndarray, LocalFeatureSet]:
     from course_utils.data import photograph
 
     pixels = _resized(_pixels(photograph(name)), STEREO_WIDTH)
-    features = extract(torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
-    return IndexImage(name, pixels, features, False, np.full((n, 2), np.nan))
+    return pixels, extract(torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
 
 
 def _pixels(image: torch.Tensor) -> np.ndarray:
