@@ -171,20 +171,8 @@ def train_descriptors(
 
     batches = _Crops(inputs, labels, batch_size, crop, generator)
     parameters = [*delf.backbone.parameters(), *delf.descriptor_classifier.parameters()]  # a frozen stem gets no gradient
-    optimizer = torch.optim.Adam(parameters, lr=learning_rate)
-    return fit(
-        delf,
-        batches,
-        step,
-        optimizer,
-        n_epochs=n_epochs,
-        generator=generator,
-        validate=None if held_out is None else score,
-        schedule=_falling(optimizer, n_epochs * len(batches)),
-        clip_norm=CLIP_NORM,
-        description="descriptors",
-        **options,
-    )
+    validate = None if held_out is None else score
+    return _fit(delf, batches, step, parameters, learning_rate, n_epochs, validate, "descriptors", generator, options)
 
 
 def train_attention(
@@ -224,20 +212,8 @@ def train_attention(
         guesses = torch.cat([model(part.to(device)).argmax(1).cpu() for part in held_out_maps.split(batch_size)])
         return float((guesses == held_out[1]).float().mean())
 
-    optimizer = torch.optim.Adam(stage.parameters(), lr=learning_rate)
-    result = fit(
-        stage,
-        cache,
-        step,
-        optimizer,
-        n_epochs=n_epochs,
-        generator=generator,
-        validate=None if held_out is None else score,
-        schedule=_falling(optimizer, n_epochs * len(cache)),
-        clip_norm=CLIP_NORM,
-        description="attention",
-        **options,
-    )
+    validate = None if held_out is None else score
+    result = _fit(stage, cache, step, stage.parameters(), learning_rate, n_epochs, validate, "attention", generator, options)
     delf.eval()
     return result
 
@@ -256,18 +232,24 @@ def _train_at_once(delf: DELF, data: Any, n_epochs: int, validation: Any, genera
         return float((torch.from_numpy(model.predict(held_out[0])) == held_out[1]).float().mean())
 
     batches = _Crops(images, labels, BATCH_SIZE, DESCRIPTOR_CROP, generator)
-    optimizer = torch.optim.Adam(delf.parameters(), lr=DESCRIPTOR_RATE)
+    validate, words = None if held_out is None else score, "descriptors and attention"
+    return _fit(delf, batches, step, delf.parameters(), DESCRIPTOR_RATE, n_epochs, validate, words, generator, options)
+
+
+def _fit(model, batches, step, parameters, rate, n_epochs, validate, description, generator, options) -> FitResult:
+    """Run ``training.fit`` as all stages do: Adam, a rate that falls to 0, a limit on the length of the gradient."""
+    optimizer = torch.optim.Adam(parameters, lr=rate)
     return fit(
-        delf,
+        model,
         batches,
         step,
         optimizer,
         n_epochs=n_epochs,
         generator=generator,
-        validate=None if held_out is None else score,
+        validate=validate,
         schedule=_falling(optimizer, n_epochs * len(batches)),
         clip_norm=CLIP_NORM,
-        description="descriptors and attention",
+        description=description,
         **options,
     )
 
