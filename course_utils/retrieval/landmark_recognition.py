@@ -45,7 +45,7 @@ EVIDENCE = ("similarity", "inliers", "combined")
 
 # Chosen on the validation classes of ``data.Landmarks``, images of 112 x 112 pixels.
 N_WORDS, N_DIMENSIONS, SHRINKAGE = 64, 96, "oas"
-N_FIT = 400  # gallery images that the codebook is learned from: more of them change little
+N_FIT, N_SAMPLES = 400, 60  # gallery images, and descriptors of each, for the codebook: more of them change little
 N_FEATURES, OVERLAP = 300, 0.4
 MAX_DISTANCE = 0.9  # the paper's code for re-ranking
 THRESHOLD = 4.0  # pixels
@@ -297,7 +297,7 @@ class LandmarkRecognizer:
 
 def _default_describer(n_images: int) -> DenseVLAD:
     whitening = PCAWhitening(N_DIMENSIONS, shrinkage=SHRINKAGE) if n_images > 2 * N_DIMENSIONS else None
-    return DenseVLAD(vlad=VLAD(n_clusters=N_WORDS), whitening=whitening)
+    return DenseVLAD(vlad=VLAD(n_clusters=N_WORDS, samples_per_image=N_SAMPLES), whitening=whitening)
 
 
 def _default_features(image: torch.Tensor) -> LocalFeatureSet:
