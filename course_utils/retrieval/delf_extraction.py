@@ -42,6 +42,7 @@ SCALES = (0.25, 0.3536, 0.5, 0.7071, 1.0, 1.4142, 2.0)  # official configuration
 MAX_FEATURES = 1000  # paper, section 5
 HALVINGS = 10  # of a threshold that nothing passes; then the best cell is taken
 BATCH_SIZE = 32
+PIXELS_AT_ONCE = 200_000  # of a pass: larger layers leave a processor's cache, and a batch gets slower than single images
 PCA_PER_IMAGE = 200  # training descriptors per image: the best ones
 
 
@@ -156,9 +157,11 @@ def _candidates(delf: DELF, images: Tensor, scales: Sequence[float]) -> list[dic
         expected = f"large enough for one of the scales: {field.stride} pixels, the stride of the network"
         raise ValueError(message("images", expected, f"{size[0]} x {size[1]} pixels at scales {tuple(scales)}"))
     parts: list[tuple[np.ndarray, ...]] = []
+    on_device = images.to(delf.classifier.weight.device)
     with evaluating(delf):
         for scale, small in levels:
-            maps = delf.maps(resized(images.to(delf.classifier.weight.device), small))  # (B, D, h, w)
+            at_once = max(1, PIXELS_AT_ONCE // (small[0] * small[1]))
+            maps = torch.cat([delf.maps(resized(part, small)) for part in on_device.split(at_once)])  # (B, D, h, w)
             h, w = maps.shape[-2:]
             scores = delf.scores(maps).float().flatten(1).cpu().numpy()  # (B, h * w)
             features = unit(maps).float().flatten(2).transpose(1, 2).cpu().numpy()  # (B, h * w, D)
