@@ -13,6 +13,8 @@ Every choice (rates, epochs, scales, distances, the depth of the shortlist) was 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -111,7 +113,12 @@ def trained_delf(seed: int, fine_tuned: bool = True, n_images: int | None = None
     n_images : int, optional
         Train with the first so many photographs only.
     """
-    seed = checked_int(seed, "seed", low=0)
+    return deepcopy(_trained(checked_int(seed, "seed", low=0), fine_tuned, n_images))
+
+
+@lru_cache(maxsize=16)
+def _trained(seed: int, fine_tuned: bool, n_images: int | None) -> DELF:
+    """Train once a process: five claims ask about the same network of a seed."""
     train, validation = data.Landmarks("train", seed, n_images=n_images), data.Landmarks("validation", seed)
     generator = torch.Generator().manual_seed(seed)
     delf = DELF(LandmarkBackbone(DIM, generator=generator), train.n_classes, hidden=HIDDEN, generator=generator)
