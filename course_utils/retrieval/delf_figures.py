@@ -128,8 +128,8 @@ def field_figure(share: np.ndarray, cell: int, field: ReceptiveField) -> Figure:
 def draw_key_points(ax: Axes, image: Any, features: LocalFeatureSet, title: str = "", boxes: Sequence[int] = ()) -> Axes:
     """Draw an image with its key points: colour and marker tell the scale, ``boxes`` names features whose field is drawn."""
     plotting.draw_image(ax, image, title)
-    coarse_first = np.unique(features.scales)
-    for number, scale in enumerate(coarse_first):
+    for scale in np.unique(features.scales):
+        number = int(np.rint(2 * np.log2(scale))) + 4  # 0.25 is 0, and every root of two one more: the same in all panels
         chosen = features.scales == scale
         ax.scatter(
             *(features.points[chosen] - HALF).T,
@@ -149,14 +149,21 @@ def draw_key_points(ax: Axes, image: Any, features: LocalFeatureSet, title: str 
 
 
 def matches_figure(
-    pair: tuple[Any, Any], rows: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], height: float = 2.6
+    pair: tuple[Any, Any],
+    rows: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
+    height: float = 2.6,
+    n_lines: int = 40,
 ) -> Figure:
-    """Return a figure: the same two images per row, joined by matches; right ones green and solid, wrong ones dashed.
+    """Return a figure: the same two images per panel, joined by matches; right ones green and solid, wrong ones dashed.
 
     Parameters
     ----------
     pair : two images
     rows : mapping from title to (points_a (N, 2), points_b (N, 2), correct (N,))
+    height : float, default 2.6
+        Of a row, in inches.
+    n_lines : int, default 40
+        Drawn at most, evenly spaced; more would cover the images.
     """
     columns = min(len(rows), 2)
     n_rows = -(-len(rows) // columns)
@@ -164,7 +171,9 @@ def matches_figure(
     for ax in axes.flat[len(rows) :]:
         ax.set_axis_off()
     for ax, (title, (points_a, points_b, correct)) in zip(axes.flat, rows.items()):
-        draw_matches(ax, *pair, points_a, points_b, correct)
+        drawn = np.unique(np.linspace(0, len(correct) - 1, min(n_lines, len(correct))).astype(int))
+        draw_matches(ax, *pair, points_a[drawn], points_b[drawn], np.asarray(correct)[drawn])
+        title = f"{title}: {len(drawn)} of {len(correct)} drawn" if len(drawn) < len(correct) else f"{title}: {len(correct)}"
         ax.set_title(title, fontsize=11, fontweight="normal", loc="center")
     return figure
 

@@ -18,8 +18,11 @@ def small_landmarks(monkeypatch, tmp_path):
         return real(split, seed, size=48, n_images={"train": 64, "index": 40}.get(split, 16))
 
     monkeypatch.setattr(delf_claims.data, "Landmarks", small)
+    delf_claims._trained.cache_clear()  # the network of a seed is kept; here it must be a small one
     for name, value in (("DESCRIPTOR_EPOCHS", 1), ("ATTENTION_EPOCHS", 1), ("DIM", 48), ("PCA_IMAGES", 8)):
         monkeypatch.setattr(delf_claims, name, value)
+    yield
+    delf_claims._trained.cache_clear()
 
 
 def test_every_experiment_gives_a_share_for_each_of_its_methods(small_landmarks):

@@ -94,6 +94,9 @@ def test_key_points_are_grouped_by_scale_and_boxes_are_those_asked_for(images, f
     delf_figures.draw_key_points(ax, images[0], features, boxes=[2])
     assert [c.get_label() for c in ax.collections] == ["0.50", "1.00"]
     np.testing.assert_allclose(ax.collections[0].get_offsets(), [[19.5, 19.5]])
+    _, other = plotting.new_figure()
+    delf_figures.draw_key_points(other, images[0], features[[0]])  # without the coarse scale, scale 1 keeps its colour
+    np.testing.assert_array_equal(other.collections[0].get_facecolor(), ax.collections[1].get_facecolor())
     assert min(ax.lines[0].get_xdata()) == 11.5
 
 
@@ -104,7 +107,14 @@ def test_matches_join_the_points_and_wrong_ones_are_dashed(images):
     np.testing.assert_allclose(right.get_xydata(), [[4, 4], [5 + 48 + delf_figures.GAP, 5]])
     assert (right.get_linestyle(), wrong.get_linestyle()) == ("-", "--")
     assert to_hex(wrong.get_color()).upper() == plotting.VERMILION.upper()
-    assert titles(figure) == ["before"]
+    assert titles(figure) == ["before: 2"]
+
+
+def test_of_many_matches_an_even_sample_is_drawn_and_the_title_says_so(images):
+    points = np.random.default_rng(0).uniform(0, 30, (90, 2))
+    figure = delf_figures.matches_figure((images[0], images[1]), {"all": (points, points, np.ones(90, bool))}, n_lines=30)
+    assert len(figure.axes[0].lines) == 30
+    assert titles(figure) == ["all: 30 of 90 drawn"]
 
 
 def test_images_of_different_heights_stand_side_by_side(images):
