@@ -250,6 +250,12 @@ def bench(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def matching(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The matching bench, with the crop."""
+    return open_explorer("matching", default("MatchingBench"), "explorer-matching")
+
+
+@pytest.fixture(scope="session")
 def theatre(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The threshold theatre, with the similarity on the stage."""
     return open_explorer("theatre", default("ThresholdTheatre"), "explorer-theatre")

@@ -21,13 +21,14 @@ HANDLES = {
     ".explorer-city": ("camera", ("x", "y")),
     ".explorer-court": ("I", ("scores",)),
     ".explorer-detection": ("d6", ("detections",)),
+    ".explorer-matching": ("se", ("crop",)),
     ".explorer-push": ("item3", ("scores",)),
     ".explorer-theatre": ("6", ("confidences",)),
     ".explorer-protocol": ("B", ("order",)),
 }
 
 
-@pytest.fixture(params=["laboratory", "navigator", "push", "court", "bench", "theatre", "protocol"])
+@pytest.fixture(params=["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
 def desk(request: pytest.FixtureRequest) -> Desk:
     desk: Desk = request.getfixturevalue(request.param)
     fresh(desk)
@@ -409,7 +410,7 @@ def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: 
     assert state_of(navigator)["brush"] is None
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "theatre", "protocol"])
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
 def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, reference: Desk, name: str, report: list[str]) -> None:
     keys = ["ArrowRight", "ArrowLeft"] * 10
     medians = {}
@@ -424,12 +425,12 @@ def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, refer
     assert medians[name] < 100 + 8 * medians["explorer-reference"], report
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "theatre", "protocol"])
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
 def test_no_page_asked_another_machine_for_anything(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).elsewhere == []
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "theatre", "protocol"])
+@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
 def test_no_page_complained(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).complaints == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,13 +11,6 @@ from browser_desk import Desk, fresh, marks_of, press, state_of, words_of
 pytestmark = pytest.mark.browser
 
 PAIR, RESIDUALS, SCORES = 0, 1, 2
-
-
-@pytest.fixture(scope="session")
-def matching(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
-    """The matching bench, with the crop."""
-    code = "from course_utils.explore import MatchingBench\nexplorer = MatchingBench()\nexplorer\n"
-    return open_explorer("matching", code, "explorer-matching")
 
 
 @pytest.fixture
