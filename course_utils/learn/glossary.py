@@ -241,6 +241,7 @@ TERMS: tuple[Term, ...] = (
         "A number that is chosen and not learned, such as a margin or a learning rate.",
         "02_netvlad",
     ),
+    Term("image pyramid", "이미지 피라미드", "The same image at several sizes.", "03_delf"),
     Term("index", "색인", "The data structure that finds the nearest database vectors.", "01_vlad"),
     Term("inlier", "정상치", "A match that agrees with the estimated geometry.", "03_delf"),
     Term("interpolation", "보간", "Computing values between known ones.", "13_colour_and_space"),
@@ -275,6 +276,12 @@ TERMS: tuple[Term, ...] = (
     Term("metric learning", "거리 학습", "Learning an embedding whose distances mean similarity.", "02_netvlad"),
     Term("mining", "마이닝", "Looking for the examples from which a loss can learn most.", "02_netvlad"),
     Term("negative", "음성", "An image that does not show what the query shows.", "02_netvlad"),
+    Term(
+        "non-maximum suppression",
+        "비최대 억제",
+        "Of overlapping boxes, keeping the one with the highest score.",
+        "03_delf",
+    ),
     Term("normalisation", "정규화", "Bringing numbers to a common scale, such as vectors to length one.", "01_vlad"),
     Term(
         "object detection",
@@ -307,6 +314,12 @@ TERMS: tuple[Term, ...] = (
         "The rotation that puts the directions of largest variance first.",
         "01_vlad",
     ),
+    Term(
+        "product quantisation",
+        "곱 양자화",
+        "Storing a vector in pieces, each as the number of its nearest centre.",
+        "03_delf",
+    ),
     Term("query", "질의", "The image that one searches with.", "01_vlad"),
     Term(
         "random seed", "난수 시드", "The number that decides all random choices of a run, so that it can be repeated.", "01_vlad"
@@ -320,6 +333,7 @@ TERMS: tuple[Term, ...] = (
         "The share of the relevant items that are found; in place recognition, of queries with a right result.",
         "01_vlad",
     ),
+    Term("receptive field", "수용 영역", "The pixels from which a cell of a feature map is computed.", "03_delf"),
     Term(
         "regularisation",
         "규제",
