@@ -111,6 +111,7 @@ TERMS: tuple[Term, ...] = (
         "An experiment that removes one part of a method to see what that part contributes.",
         "18_does_it_help",
     ),
+    Term("abstention", "기권", "Giving no answer to a query, which costs recall but never precision.", "04_landmark_recognition"),
     Term("accuracy", "정확도", "The share of all predictions that are right.", "05_mean_average_precision"),
     Term("aggregation", "집계", "Turning a set of local descriptors into one vector of fixed length.", "01_vlad"),
     Term("attention", "어텐션", "A learned score that says how much each part of an image counts.", "03_delf"),
@@ -148,9 +149,21 @@ TERMS: tuple[Term, ...] = (
         "How well a predicted probability agrees with how often the prediction is right.",
         "18_does_it_help",
     ),
+    Term(
+        "check sum",
+        "체크섬",
+        "A short number computed from a file, by which a damaged copy is noticed.",
+        "04_landmark_recognition",
+    ),
     Term("cluster", "군집", "A group of points that are closer to each other than to the rest.", "01_vlad"),
     Term("cluster centre", "군집 중심", "The mean of the points of a cluster; in VLAD the place of a visual word.", "01_vlad"),
     Term("codebook", "코드북", "The list of visual words, learned once from training images.", "01_vlad"),
+    Term(
+        "confidence",
+        "신뢰도",
+        "How sure a system is of one answer, as a number that can be compared between queries.",
+        "04_landmark_recognition",
+    ),
     Term(
         "confidence interval", "신뢰 구간", "A range of values that agree with the measured data, here at 95 per cent.", "01_vlad"
     ),
@@ -204,6 +217,12 @@ TERMS: tuple[Term, ...] = (
     Term("dimension reduction", "차원 축소", "Describing points with fewer numbers.", "09_dimension_reduction"),
     Term("discriminator", "판별자", "The network of a GAN that tells real images from generated ones.", "19_gan_augmentation"),
     Term("distance metric", "거리 척도", "A rule for how far apart two points are.", "08_mahalanobis"),
+    Term(
+        "distractor",
+        "방해 이미지",
+        "A query or database image that shows none of the things that are searched.",
+        "04_landmark_recognition",
+    ),
     Term("distribution", "분포", "Which values occur how often.", "08_mahalanobis"),
     Term(
         "domain shift",
@@ -230,6 +249,12 @@ TERMS: tuple[Term, ...] = (
         "19_gan_augmentation",
     ),
     Term("generator", "생성자", "The network of a GAN that makes images from noise.", "19_gan_augmentation"),
+    Term(
+        "global average precision (GAP)",
+        "전역 평균 정밀도",
+        "Average precision of one list with the answers to all queries.",
+        "04_landmark_recognition",
+    ),
     Term("gradient", "기울기", "The direction in which a loss grows fastest; training takes steps against it.", "02_netvlad"),
     Term("ground truth", "정답", "What is known to be right: a label, a box, a mask or a position.", "01_vlad"),
     Term("hard assignment", "하드 할당", "Each descriptor belongs to exactly one visual word.", "01_vlad"),
@@ -258,6 +283,12 @@ TERMS: tuple[Term, ...] = (
     Term("landmark", "랜드마크", "A place or a building that people know by name.", "03_delf"),
     Term("learning rate", "학습률", "How large a step of training is.", "02_netvlad"),
     Term("local descriptor", "지역 기술자", "The descriptor of a small part of an image.", "01_vlad"),
+    Term(
+        "long tail",
+        "긴 꼬리",
+        "Many classes with few examples each, beside a few classes with very many.",
+        "04_landmark_recognition",
+    ),
     Term("loss", "손실", "The number that training makes small.", "02_netvlad"),
     Term(
         "manifold",

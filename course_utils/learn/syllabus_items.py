@@ -102,7 +102,11 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "04_landmark_recognition",
         "step1",
         ("retrieval.global_average_precision", "retrieval.mean_average_precision_at_k"),
-        ("tests/retrieval/test_retrieval_landmark_scores.py",),
+        (
+            "tests/retrieval/test_retrieval_recognition_metrics.py",
+            "tests/retrieval/test_retrieval_landmark_retrieval_metrics.py",
+            "tests/data/test_data_google_landmarks.py",
+        ),
         "The data set holds 200 thousand landmarks.",
         "Right for the training set: 203,094 landmarks, of which a cleaned subset keeps 81,313. "
         "Most test queries show no landmark, so the score has to reward abstaining.",

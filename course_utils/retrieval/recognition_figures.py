@@ -37,6 +37,8 @@ CHIPS: Mapping[str, tuple[str, str]] = {  # colour and letter of each label of t
     "negative": (plotting.VERMILION, "✗"),
 }
 
+SHORT = {"easy": "easy", "hard": "hard", "junk": "junk", "negative": "neg."}
+
 
 def kinds_of(ranking: RecognitionRanking) -> list[str]:
     """Return what each answer of a ranking is: right, a wrong landmark, or a landmark where there is none."""
@@ -46,7 +48,7 @@ def kinds_of(ranking: RecognitionRanking) -> list[str]:
     ]
 
 
-def draw_long_tail(ax: Axes, sizes: Any, examples: int = 1) -> Axes:
+def draw_long_tail(ax: Axes, sizes: Any) -> Axes:
     """Draw the sizes of classes, largest first, and their mean and median.
 
     Parameters
@@ -56,13 +58,13 @@ def draw_long_tail(ax: Axes, sizes: Any, examples: int = 1) -> Axes:
     """
     sizes = np.sort(np.asarray(sizes))[::-1]
     ax.bar(np.arange(1, len(sizes) + 1), sizes, color=plotting.BLUE, width=1.0, edgecolor="white", linewidth=0.5)
-    mean, median = sizes.mean(), float(np.median(sizes))
-    for value, name, style, vertical in ((mean, "mean", "-", "bottom"), (median, "median", "--", "top")):
+    for value, name, style in ((sizes.mean(), "mean", "-"), (float(np.median(sizes)), "median", "--")):
         ax.axhline(value, color="black", linewidth=1.2, linestyle=style)
-        shift = 4 if vertical == "bottom" else -4
-        text = f"{name} {value:.0f}"
-        ax.annotate(text, (len(sizes), value), (0, shift), textcoords="offset points", ha="right", va=vertical)
+        ax.annotate(f"{name} {value:.0f}", (len(sizes), value), (0, 3), textcoords="offset points", ha="right", va="bottom")
     ax.set(xlabel="landmark, most photographed first", ylabel="training images", yscale="log", xlim=(0.3, len(sizes) + 0.7))
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if sizes[-1] <= tick <= 1.05 * sizes[0]]
+    ax.set_yticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
     ax.grid(axis="y")
     return ax
 
@@ -158,7 +160,8 @@ def answers_figure(
     n_columns : int, default 10
     """
     n_rows = sum(-(-len(images) // n_columns) for images, _ in rows.values())
-    figure, axes = plotting.new_figure(n_rows, n_columns, size=(9, 1.12 * n_rows + 0.25), squeeze=False)
+    figure, axes = plotting.new_figure(n_rows, n_columns, size=(9, 1.4 * n_rows), squeeze=False)
+    figure.get_layout_engine().set(hspace=0.22)
     line = 0
     for name, (images, kinds) in rows.items():
         if len(images) != len(kinds):
@@ -172,7 +175,8 @@ def answers_figure(
             colour = plotting.BLUE if right else plotting.VERMILION
             plotting.draw_image(ax, images[i], frame=colour)
             ax.set_xlabel(f"{i + 1} {'✓' if right else '✗'}", color=colour, fontsize=11, labelpad=2)
-        axes[line, 0].set_title(values[name], loc="left", fontsize=11)
+        title = axes[line, 0].text(0, 1.12, values[name], transform=axes[line, 0].transAxes, fontweight="bold")
+        title.set_in_layout(False)  # it is as long as the row and must not widen its column
         line += -(-len(images) // n_columns)
     return figure
 
@@ -205,6 +209,7 @@ def draw_crowd(ax: Axes, shares: Any, curves: Mapping[str, Any], here: float | N
     here : float, optional
         Share of the test set at hand, marked by a line.
     """
+    ax.set_ylim(0, 1.25 * max(max(values) for values in curves.values()))
     for i, (name, values) in enumerate(curves.items()):
         colour = SYSTEM_COLOURS.get(name, plotting.LINE_COLOURS[i])
         ax.plot(shares, values, color=colour, linestyle=("-", "--")[i % 2], marker=plotting.MARKERS[i], linewidth=2)
@@ -212,7 +217,7 @@ def draw_crowd(ax: Axes, shares: Any, curves: Mapping[str, Any], here: float | N
     if here is not None:
         ax.axvline(here, color=plotting.GREY, linewidth=1)
         ax.annotate("this test set", (here, ax.get_ylim()[1]), (-4, -2), textcoords="offset points", ha="right", va="top")
-    ax.set(xlabel="share of test images without a landmark", ylabel="GAP", ylim=(0, None))
+    ax.set(xlabel="share of test images without a landmark", ylabel="GAP")
     ax.grid(axis="y")
     return ax
 
@@ -267,13 +272,13 @@ def protocol_figure(
     from course_utils.retrieval.revisited import PROTOCOLS
 
     images, labels = list(images)[:first], list(labels)[:first]
-    figure, axes = plotting.new_figure(2, 1, size=(9, 3.5), height_ratios=(1, 1.9))
+    figure, axes = plotting.new_figure(2, 1, size=(9, 3.2), height_ratios=(1, 2.3))
     grid = axes[0].get_subplotspec().subgridspec(1, first + 1, wspace=0.06)
     axes[0].set_axis_off()
     for i, image in enumerate([query, *images]):
         ax = figure.add_subplot(grid[i])
         frame = "black" if i == 0 else CHIPS[labels[i - 1]][0]
-        plotting.draw_image(ax, image, "query" if i == 0 else labels[i - 1][:4], frame)
+        plotting.draw_image(ax, image, "query" if i == 0 else SHORT[labels[i - 1]], frame)
         ax.title.set_fontsize(9)
     ax = axes[1]
     for row, (protocol, result) in enumerate(results.items()):
