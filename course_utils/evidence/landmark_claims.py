@@ -1,9 +1,9 @@
 """Does geometry tell a landmark from a street? Experiments on the course's landmarks, for `04_landmark_recognition`.
 
 Both search with a global vector (dense VLAD) and count geometric inliers for the five best images. Four queries of five
-show no landmark, as most photographs in the test set of Google Landmarks v2. Every constant was chosen on the validation
-splits of seed 1; the streets, monuments and queries of the runs are others. Inliers are whole numbers: the similarity
-decides between equal counts.
+show no landmark, as most photographs in the test set of Google Landmarks v2. Every constant was chosen on validation
+photographs of seed 1, which no run uses as queries. Inliers are whole numbers: the similarity decides between equal
+counts.
 
 ``confidence``: recognition among the long-tailed training classes. Similarity and inliers may each give the label and the
 confidence, so the experiment has four cells: what a better label is worth, and what a better confidence is worth.
