@@ -342,7 +342,19 @@ _REDUCTIONS = (
 _REDUCTIONS += ("_softmax", "_log_softmax")
 _NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "_native_batch_norm_legit", "cudnn_batch_norm")
 _NORMS += ("miopen_batch_norm", "native_group_norm", "native_layer_norm")
-_AS_IT_IS = ("cat", "split", "split_with_sizes", "select", "unbind", "view", "_unsafe_view", "expand", "repeat", "permute", "transpose")
+_AS_IT_IS = (
+    "cat",
+    "split",
+    "split_with_sizes",
+    "select",
+    "unbind",
+    "view",
+    "_unsafe_view",
+    "expand",
+    "repeat",
+    "permute",
+    "transpose",
+)
 _AS_IT_IS += (
     "unsqueeze",
     "squeeze",
