@@ -29,7 +29,7 @@ def cells_figure(images: Sequence[Any], masks: Any, field: ReceptiveField, grid:
     """Return a figure: photographs with every key point of one map, filled on the landmark and hollow beside it."""
     inside = cells_on_landmark(masks, field, *grid)
     centers = field.centers(*grid) - HALF
-    figure, axes = plotting.new_figure(1, len(images), size=(9, 9 / len(images) + 0.3), squeeze=False)
+    figure, axes = plotting.new_figure(1, len(images), size=(7.5, 7.5 / len(images) + 0.3), squeeze=False)
     for ax, image, on in zip(axes[0], images, inside.reshape(len(images), -1)):
         plotting.draw_image(ax, image, f"{on.sum()} of {len(on)} cells")
         ax.scatter(*centers[on].T, s=22, color=plotting.BLUE, edgecolor="white", linewidth=0.7)
@@ -67,7 +67,7 @@ def draw_map(ax: Axes, image: Any, values: np.ndarray, title: str = "", signed: 
 def attention_figure(images: Sequence[Any], maps: Mapping[str, Any], masks: Any) -> Figure:
     """Return a figure: one column per photograph; below it a row per map, each with the outline of the landmark."""
     n = len(images)
-    figure, axes = plotting.new_figure(1 + len(maps), n, size=(1.45 * n, 1.5 * (1 + len(maps))), squeeze=False)
+    figure, axes = plotting.new_figure(1 + len(maps), n, size=(1.3 * n, 1.35 * (1 + len(maps))), squeeze=False)
     for column, image in enumerate(images):
         plotting.draw_image(axes[0, column], image)
     for row, (name, values) in enumerate(maps.items(), start=1):
@@ -206,4 +206,4 @@ def lists_figure(query: Any, database: Sequence[Any], rows: Mapping[str, Sequenc
             images.append(database[index])
             titles.append(f"{'✓' if good else '✗'} {caption}")
             frames.append(plotting.GREEN if good else plotting.VERMILION)
-    return plotting.image_grid(images, titles, n_columns=1 + len(next(iter(rows.values()))), frames=frames)
+    return plotting.image_grid(images, titles, n_columns=1 + len(next(iter(rows.values()))), frames=frames, width=8.0)
