@@ -125,6 +125,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Which local features of a landmark are worth keeping, and do they agree on a geometry?",
         49,
         names=_names("retrieval", "DELF", "verify_geometry"),
+        built=True,
     ),
     Chapter(
         "04_landmark_recognition",
