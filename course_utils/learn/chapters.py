@@ -134,6 +134,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "How is recognition scored when most queries show no landmark at all?",
         44,
         names=_names("retrieval", "global_average_precision", "mean_average_precision_at_k"),
+        built=True,
     ),
     Chapter(
         "05_mean_average_precision",

@@ -162,7 +162,7 @@ def answers_figure(
     n_rows = sum(-(-len(images) // n_columns) for images, _ in rows.values())
     figure, axes = plotting.new_figure(n_rows, n_columns, size=(9, 1.4 * n_rows), squeeze=False)
     figure.get_layout_engine().set(hspace=0.22)
-    line = 0
+    line, starts = 0, {}
     for name, (images, kinds) in rows.items():
         if len(images) != len(kinds):
             raise ValueError(message("rows", f"one kind for each of the {len(images)} images of {name}", str(len(kinds))))
@@ -175,9 +175,12 @@ def answers_figure(
             colour = plotting.BLUE if right else plotting.VERMILION
             plotting.draw_image(ax, images[i], frame=colour)
             ax.set_xlabel(f"{i + 1} {'✓' if right else '✗'}", color=colour, fontsize=11, labelpad=2)
-        title = axes[line, 0].text(0, 1.12, values[name], transform=axes[line, 0].transAxes, fontweight="bold")
-        title.set_in_layout(False)  # it is as long as the row and must not widen its column
+        starts[name] = axes[line, 0]
         line += -(-len(images) // n_columns)
+    figure.draw_without_rendering()  # a title is as long as its row: it is placed when the columns have their width
+    for name, ax in starts.items():
+        box = ax.get_position()
+        figure.text(box.x0, box.y1 + 0.03, values[name], ha="left", va="bottom", fontsize=11, fontweight="bold")
     return figure
 
 
