@@ -21,6 +21,9 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+UNIT_TOLERANCE = 1e-3
+"""How far a row of "unit length" may be from length 1: vectors stored as float16 pass."""
+
 
 def message(name: str, expected: str, got: str, advice: str = "") -> str:
     """Return the sentence "`name` must be expected, but got got." followed by the advice.
@@ -147,6 +150,32 @@ def checked_array(value: Any, name: str, shape: Sequence[int | str], dtype: Any 
         row = int(np.argwhere(~np.isfinite(array))[0][0]) if array.ndim else 0
         raise ValueError(message(name, "finite", f"NaN or infinity (first in row {row})"))
     return np.ascontiguousarray(array, dtype=wanted)
+
+
+def checked_unit_rows(value: Any, name: str, dim: int | str = "D", zeros: bool = False) -> np.ndarray:
+    """Return ``value`` as a finite float32 array (N, ``dim``) if every row has length 1.
+
+    Parameters
+    ----------
+    dim : int or str, default "D"
+        As an entry of a shape in ``checked_array``.
+    zeros : bool, default False
+        Accept rows of length 0 as well: vectors without a direction.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``checked_array``, and if a length differs from 1 by more than ``UNIT_TOLERANCE``; the message names the first
+        bad row.
+    """
+    rows = checked_array(value, name, ("N", dim), np.float32)
+    lengths = np.linalg.norm(rows, axis=1)
+    wrong = np.flatnonzero((np.abs(lengths - 1) > UNIT_TOLERANCE) & ((lengths > 0) | (not zeros)))
+    if wrong.size:
+        expected = "rows of unit length" + (" (or zero)" if zeros else "")
+        got = f"length {lengths[wrong[0]]:.4g} in row {wrong[0]}"
+        raise ValueError(message(name, expected, got, "Divide each row by its length."))
+    return rows
 
 
 def checked_tensor(value: Any, name: str, shape: Sequence[int | str] | None = None, floating: bool = True) -> torch.Tensor:

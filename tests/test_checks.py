@@ -97,3 +97,23 @@ def test_equal_random_states_give_equal_streams_and_a_generator_is_used_as_it_is
 def test_a_random_state_of_another_kind_is_refused(value):
     with pytest.raises(TypeError, match="`random_state`"):
         checks.numpy_generator(value)
+
+
+def test_unit_rows_pass_and_others_are_named():
+    rows = np.array([[0.6, 0.8], [1.0, 0.0]])
+    assert checks.checked_unit_rows(rows, "x").dtype == np.float32
+    assert checks.checked_unit_rows(rows.astype(np.float16), "x").shape == (2, 2)
+    assert checks.checked_unit_rows(np.zeros((0, 5)), "x").shape == (0, 5)
+    with pytest.raises(ValueError, match=r"`x` must be rows of unit length, but got length 2 in row 1. Divide each row"):
+        checks.checked_unit_rows([[0.6, 0.8], [0.0, 2.0]], "x")
+    with pytest.raises(ValueError, match=r"shape \(N, 3\)"):
+        checks.checked_unit_rows(rows, "x", 3)
+
+
+def test_a_zero_row_is_a_unit_row_only_where_that_is_asked_for():
+    rows = np.array([[0.0, 0.0], [1.0, 0.0]])
+    assert checks.checked_unit_rows(rows, "x", zeros=True).shape == (2, 2)
+    with pytest.raises(ValueError, match="length 0 in row 0"):
+        checks.checked_unit_rows(rows, "x")
+    with pytest.raises(ValueError, match=r"rows of unit length \(or zero\), but got length 0.5 in row 1"):
+        checks.checked_unit_rows([[0.0, 0.0], [0.5, 0.0]], "x", zeros=True)

@@ -47,10 +47,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.checks import checked_int, checked_tensor, message
-from course_utils.profile import batches
 from course_utils.retrieval.local_feature_set import LocalFeatureSet
-from course_utils.retrieval.receptive_field import ReceptiveField, evaluating, receptive_field
-from course_utils.training import drawing_from, standardize
+from course_utils.retrieval.receptive_field import ReceptiveField, receptive_field
+from course_utils.training import drawing_from, evaluating, in_parts, standardize
 
 HIDDEN = 512  # channels of the score network, section 4.2 and official code
 TINY = 1e-12
@@ -322,10 +321,7 @@ class DELF(nn.Module):
     def in_parts(self, function: Callable[[Tensor], Tensor], images: Tensor, batch_size: int = 64) -> Tensor:
         """Return ``function(images)`` as float32 on the CPU, computed a part at a time, in evaluation mode, without graph."""
         checked_tensor(images, "images", ("B", 3, "H", "W"), floating=False)
-        device, size = self.classifier.weight.device, checked_int(batch_size, "batch_size", low=1)
-        parts = list(batches(len(images), size)) or [slice(0, 0)]
-        with evaluating(self), torch.no_grad():
-            return torch.cat([function(images[part].to(device)).float().cpu() for part in parts])
+        return in_parts(self, function, images, batch_size)
 
     @staticmethod
     def from_torchvision(

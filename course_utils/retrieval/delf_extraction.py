@@ -35,8 +35,8 @@ from course_utils.checks import checked_float, checked_int, checked_tensor, mess
 from course_utils.retrieval.delf import DELF, unit
 from course_utils.retrieval.delf_training import resized
 from course_utils.retrieval.local_feature_set import LocalFeatureSet
-from course_utils.retrieval.receptive_field import evaluating
 from course_utils.retrieval.whitening import PCAWhitening
+from course_utils.training import evaluating
 
 SCALES = (0.25, 0.3536, 0.5, 0.7071, 1.0, 1.4142, 2.0)  # official configuration
 MAX_FEATURES = 1000  # paper, section 5

@@ -30,19 +30,17 @@ Training
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from course_utils.checks import checked_array, checked_choice, checked_int, message, numpy_generator
+from course_utils.checks import checked_choice, checked_int, checked_unit_rows, message, numpy_generator
+from course_utils.data.cache import written_whole
 
 KINDS = ("flat", "ivf", "ivfpq")
 POINTS_PER_LIST = 39  # below it faiss warns that a k-means centre is badly determined
-UNIT_TOLERANCE = 1e-3
 DECIMALS = 6
 
 
@@ -133,7 +131,7 @@ class Index:
         ValueError
             If the vectors are too few for the lists or the codes; the message says how many are needed.
         """
-        vectors = _checked_vectors(vectors, "vectors")
+        vectors = checked_unit_rows(vectors, "vectors", zeros=True)
         if len(self):
             raise ValueError(f"This index already holds {len(self)} vectors; train a new one instead.")
         self._faiss = self._train(vectors)
@@ -156,7 +154,7 @@ class Index:
         """
         if self._read_only:
             raise ValueError("This index reads from its file. Load it with in_memory=True to add vectors.")
-        vectors = _checked_vectors(vectors, "vectors", None if self._faiss is None else self.dim_)
+        vectors = checked_unit_rows(vectors, "vectors", "D" if self._faiss is None else self.dim_, zeros=True)
         if self._faiss is None:
             self.train(vectors)
         self._faiss.add(vectors)
@@ -173,7 +171,7 @@ class Index:
             May exceed the number of vectors: the rest is "no result".
         """
         k = checked_int(k, "k", low=1)
-        queries = _checked_vectors(queries, "queries", self.dim_)
+        queries = checked_unit_rows(queries, "queries", self.dim_, zeros=True)
         indices = np.full((len(queries), k), -1, np.int64)
         similarities = np.full((len(queries), k), -np.inf, np.float32)
         depth = min(k, len(self))
@@ -186,14 +184,8 @@ class Index:
         import faiss
 
         index, path = self._built(), Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".partial", dir=path.parent)
-        os.close(handle)
-        try:
-            faiss.write_index(index, partial)
-            os.replace(partial, path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        with written_whole(path) as partial:
+            faiss.write_index(index, str(partial))
         return path
 
     @classmethod
@@ -289,17 +281,6 @@ class Index:
 
 
 _CLASSES = {"flat": "IndexFlatIP", "ivf": "IndexIVFFlat", "ivfpq": "IndexIVFPQ"}
-
-
-def _checked_vectors(vectors: Any, name: str, dim: int | None = None) -> np.ndarray:
-    vectors = checked_array(vectors, name, ("n", "D" if dim is None else dim), np.float32)
-    lengths = np.linalg.norm(vectors, axis=1)
-    wrong = np.flatnonzero((np.abs(lengths - 1) > UNIT_TOLERANCE) & (lengths > 0))
-    if wrong.size:
-        raise ValueError(
-            message(name, "unit vectors (or zeros)", f"length {lengths[wrong[0]]:.3g} in row {wrong[0]}", "Divide by the length.")
-        )
-    return vectors
 
 
 def _ordered(similarities: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

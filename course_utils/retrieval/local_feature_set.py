@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.checks import checked_array, checked_int, message
+from course_utils.checks import checked_array, checked_int, checked_unit_rows, message
 
-UNIT_TOLERANCE = 1e-3  # of a descriptor's length; float16 descriptors pass
 _PER_FEATURE = ("points", "descriptors", "scores", "scales", "boxes")
 
 
@@ -90,11 +89,7 @@ class LocalFeatureSet:
         object.__setattr__(self, name, value)  # the class is frozen
 
     def _check_values(self) -> None:
-        lengths = np.linalg.norm(self.descriptors, axis=1)
-        bad = np.flatnonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)
-        if len(bad):
-            got = f"length {lengths[bad[0]]:.4g} in row {bad[0]}"
-            raise ValueError(message("descriptors", "rows of unit length", got, "Divide each row by its length."))
+        checked_unit_rows(self.descriptors, "descriptors")
         if (self.scales <= 0).any():
             raise ValueError(message("scales", "above 0", f"{self.scales.min():.4g}"))
         empty = np.flatnonzero((self.boxes[:, 2:] <= self.boxes[:, :2]).any(1))

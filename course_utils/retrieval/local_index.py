@@ -36,8 +36,6 @@ Order of images
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +45,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_utils.checks import checked_array, checked_float, checked_int, message, numpy_generator
+from course_utils.checks import checked_float, checked_int, checked_unit_rows, message, numpy_generator
+from course_utils.data.cache import written_whole
 from course_utils.retrieval.geometric_verification import verify_geometry
 from course_utils.retrieval.local_feature_set import LocalFeatureSet
 
@@ -204,7 +203,7 @@ class LocalIndex:
         """
         import faiss
 
-        x = _unit_rows(descriptors, "descriptors")
+        x = checked_unit_rows(descriptors, "descriptors")
         n, dim = x.shape
         if len(self):
             raise ValueError(f"This index already holds {len(self)} descriptors; train a new one instead.")
@@ -322,16 +321,10 @@ class LocalIndex:
         import faiss
 
         index, path = self._built(), Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         parameters = json.dumps({name: getattr(self, name) for name in _PARAMETERS})
-        handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".partial", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                arrays = {"index": faiss.serialize_index(index), "points": self._points, "starts": self._starts}
-                np.savez(file, parameters=np.array(parameters), **arrays)
-            os.replace(partial, path)
-        finally:
-            Path(partial).unlink(missing_ok=True)
+        arrays = {"index": faiss.serialize_index(index), "points": self._points, "starts": self._starts}
+        with written_whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, parameters=np.array(parameters), **arrays)
         return path
 
     @classmethod
@@ -375,12 +368,3 @@ def _checked_features(features: Any, name: str, dim: int | None) -> None:
         raise TypeError(message(name, "a LocalFeatureSet", type(features).__name__))
     if dim is not None and len(features) and features.descriptors.shape[1] != dim:
         raise ValueError(message(name, f"features with descriptors of length {dim}", str(features.descriptors.shape[1])))
-
-
-def _unit_rows(descriptors: Any, name: str) -> np.ndarray:
-    x = checked_array(descriptors, name, ("n", "D"), np.float32)
-    lengths = np.linalg.norm(x, axis=1)
-    wrong = np.flatnonzero(np.abs(lengths - 1) > 1e-3)
-    if wrong.size:
-        raise ValueError(message(name, "rows of unit length", f"length {lengths[wrong[0]]:.4g} in row {wrong[0]}"))
-    return x

@@ -33,10 +33,9 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.checks import checked_array, checked_float, message
+from course_utils.checks import checked_float, checked_unit_rows
 from course_utils.profile import batches
 
-UNIT_TOLERANCE = 1e-3  # of a descriptor's length; float16 descriptors pass
 BLOCK = 4_000_000  # products held at a time: 16 MB
 RESOLUTION = np.float32(1e6)  # products are rounded to millionths, so that the order of additions decides no tie
 
@@ -110,8 +109,8 @@ def match_descriptors(
     >>> match_descriptors(a, b, one_to_one=False).indices.tolist()
     [[0, 0], [1, 0]]
     """
-    a = _checked_descriptors(a, "a")
-    b = _checked_descriptors(b, "b", a.shape[1])
+    a = checked_unit_rows(a, "a", zeros=True)
+    b = checked_unit_rows(b, "b", a.shape[1], zeros=True)
     max_distance = checked_float(max_distance, "max_distance", above=0)
     ratio = None if max_ratio is None else checked_float(max_ratio, "max_ratio", above=0, high=1)
     if len(a) == 0 or len(b) == 0:
@@ -127,16 +126,6 @@ def match_descriptors(
     if one_to_one:
         rows = _nearest_of_each(rows, nearest[rows], distances[rows])
     return DescriptorMatches(np.column_stack([rows, nearest[rows]]).astype(np.int64), distances[rows])
-
-
-def _checked_descriptors(descriptors: Any, name: str, dim: int | None = None) -> np.ndarray:
-    descriptors = checked_array(descriptors, name, ("N", "D" if dim is None else dim), np.float32)
-    lengths = np.linalg.norm(descriptors, axis=1)
-    wrong = np.flatnonzero((np.abs(lengths - 1) > UNIT_TOLERANCE) & (lengths > 0))
-    if wrong.size:
-        got = f"length {lengths[wrong[0]]:.4g} in row {wrong[0]}"
-        raise ValueError(message(name, "rows of unit length (or zero)", got, "Divide each row by its length."))
-    return descriptors
 
 
 def _neighbours(a: np.ndarray, b: np.ndarray, want_second: bool, want_back: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -30,13 +30,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.checks import checked_int, checked_tensor, message, numpy_generator
-from course_utils.profile import batches
 from course_utils.retrieval.attribution import SimilarityAttribution, attribute_similarity
 from course_utils.retrieval.mining import TupleMiner
 from course_utils.retrieval.netvlad import NetVLAD
 from course_utils.retrieval.ranking_loss import WeaklySupervisedRankingLoss
 from course_utils.retrieval.recall import positives_within, recall_at_n
-from course_utils.training import FitResult, fit, standardize
+from course_utils.training import FitResult, fit, in_parts, standardize
 
 REDUCTION = 2  # 96 x 128 views are halved to 48 x 64
 DESCRIPTORS_PER_IMAGE = 100  # official code: for the codebook
@@ -117,14 +116,14 @@ class PlaceNetwork(nn.Module):
             If ``images`` is not a tensor of shape (B, 3, H, W).
         """
         checked_tensor(images, "images", ("B", 3, "H", "W"), floating=False)
-        vectors = _in_parts(self, self, images, batch_size).numpy()
+        vectors = in_parts(self, self, images, batch_size).numpy()
         return vectors if self.whitening is None else np.asarray(self.whitening.transform(vectors), np.float32)
 
     @torch.no_grad()
     def sample_descriptors(self, images: Tensor, per_image: int = DESCRIPTORS_PER_IMAGE, random_state: Any = None) -> np.ndarray:
         """Return ``per_image`` random local features of every image, (B * per_image, D) float32."""
         random = numpy_generator(random_state)
-        maps = _in_parts(self, self.features, images).flatten(2).transpose(1, 2).numpy()  # (B, N, D)
+        maps = in_parts(self, self.features, images).flatten(2).transpose(1, 2).numpy()  # (B, N, D)
         kept = min(checked_int(per_image, "per_image", low=1), maps.shape[1])
         return np.concatenate([one[random.choice(len(one), kept, replace=False)] for one in maps])
 
@@ -158,7 +157,7 @@ class PlaceNetwork(nn.Module):
         layer = self.netvlad
         if not isinstance(layer, NetVLAD):
             raise TypeError(message("netvlad", "a NetVLAD layer to be explained", type(layer).__name__))
-        maps = [_in_parts(self, self.features, image[None]) for image in (query_image, database_image)]
+        maps = [in_parts(self, self.features, image[None]) for image in (query_image, database_image)]
         query, database = (_as_aggregated(one, layer.normalize_input) for one in maps)
         weight = layer.assignment_weight.double().cpu().numpy()
         bias = 0.0 if layer.assignment_bias is None else layer.assignment_bias.double().cpu().numpy()
@@ -331,10 +330,10 @@ class _Encoder:
         return self.network.from_stem(inputs) if self.frozen_stem else self.network(inputs)
 
     def inputs(self, images: Tensor) -> Tensor:
-        return _in_parts(self.network, self.network.stem, images) if self.frozen_stem else images
+        return in_parts(self.network, self.network.stem, images) if self.frozen_stem else images
 
     def describe(self, inputs: Tensor) -> np.ndarray:
-        return _in_parts(self.network, self, inputs).numpy()
+        return in_parts(self.network, self, inputs).numpy()
 
     def trained(self) -> list[nn.Parameter]:
         if not self.frozen_stem:
@@ -406,15 +405,3 @@ def _as_aggregated(maps: Tensor, normalize: bool) -> np.ndarray:
     """Return (N, D) float64 rows of a (1, D, h, w) map, as the layer aggregates them."""
     rows = maps[0].flatten(1).T.double()
     return (F.normalize(rows, dim=1) if normalize else rows).cpu().numpy()
-
-
-@torch.no_grad()
-def _in_parts(network: nn.Module, function: Any, inputs: Tensor, size: int = 64) -> Tensor:
-    """Return ``function(inputs)`` as float32 on the CPU, in evaluation mode, a part at a time."""
-    training, device = network.training, next(network.parameters()).device
-    network.eval()
-    try:
-        slices = list(batches(len(inputs), size)) or [slice(0, 0)]
-        return torch.cat([function(inputs[part].to(device)).float().cpu() for part in slices])
-    finally:
-        network.train(training)

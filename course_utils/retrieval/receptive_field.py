@@ -32,8 +32,7 @@ Taught in ``03_delf``, step 4; ``probe_receptive_field`` measures what this modu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,6 +44,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from course_utils.checks import checked_float, checked_int, message
+from course_utils.training import evaluating
 
 EXAMPLE_SIZE = (160, 96)  # of the picture that is sent through: sides that stay different after five halvings
 WHOLE = "the whole image"  # the field of a tensor whose positions have been averaged away
@@ -193,18 +193,6 @@ def output_of(network: nn.Module, images: Tensor, target: nn.Module) -> Tensor:
     finally:
         hook.remove()
     raise ValueError(message("layer", "a layer that the network calls", "one that it never calls"))
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put the network into evaluation mode, and afterwards every part of it back into its own mode."""
-    modes = {part: part.training for part in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
 
 
 class _Reached(Exception):

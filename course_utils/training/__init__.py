@@ -4,6 +4,7 @@
 ``OrientedBackbone``         features from a first layer that sees edges and colours
 ``SmallCNN``                 a plain convolutional network, with or without classifier
 ``standardize``              images with zero mean and unit deviation
+``in_parts``                 use a network that is not being trained, a part of the inputs at a time
 ``fit``                      the training loop: seed, early stop, interrupt, resume
 ``paired_comparison``        is A better than B, seed by seed?
 ``CenterNet``                a detector that learns in seconds: objects are peaks of heat maps
@@ -17,6 +18,7 @@
 from course_utils.training.backbones import OrientedBackbone, SmallCNN, drawing_from, standardize
 from course_utils.training.comparison import PairedComparison, paired_comparison
 from course_utils.training.detector import CenterNet, train_detector
+from course_utils.training.evaluation import evaluating, in_parts
 from course_utils.training.fit import FitResult, fit
 from course_utils.training.memory import SavedForBackward
 from course_utils.training.multistage import MultistageResult, multistage_backward, multistage_descriptors
@@ -30,7 +32,9 @@ __all__ = [
     "SavedForBackward",
     "SmallCNN",
     "drawing_from",
+    "evaluating",
     "fit",
+    "in_parts",
     "multistage_backward",
     "multistage_descriptors",
     "paired_comparison",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from course_utils.data import cache_folder, cached_arrays
-from course_utils.data.cache import cache_path
+from course_utils.data.cache import cache_path, written_whole
 
 
 @pytest.fixture
@@ -109,3 +109,15 @@ def test_two_processes_may_miss_at_the_same_time(folder):
     assert [run.wait(timeout=120) for run in runs] == [0, 0]
     assert [path.name for path in folder.iterdir()] == [cache_path("thing", "key").name]
     assert cached_arrays("thing", "key", refuse)["v"][-1] == 199_999
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    with written_whole(path) as partial:
+        partial.write_text("first")
+        assert not path.exists()
+    with pytest.raises(KeyboardInterrupt), written_whole(path) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "first"
+    assert list(path.parent.iterdir()) == [path]

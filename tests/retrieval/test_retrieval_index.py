@@ -150,8 +150,11 @@ def test_the_same_seed_trains_the_same_index():
     [
         (lambda: Index().add(np.full((2, 4), np.nan)), "`vectors` must be finite"),
         (lambda: Index().add(DATABASE).search(np.full((1, 16), np.nan)), "`queries` must be finite"),
-        (lambda: Index().add(2 * DATABASE), "unit vectors .or zeros., but got length 2 in row 0. Divide by the length"),
-        (lambda: Index().add(DATABASE).search(unit(2, 8)), r"\(n, 16\), but got shape \(2, 8\)"),
+        (
+            lambda: Index().add(2 * DATABASE),
+            "rows of unit length .or zero., but got length 2 in row 0. Divide each row by its length",
+        ),
+        (lambda: Index().add(DATABASE).search(unit(2, 8)), r"\(N, 16\), but got shape \(2, 8\)"),
         (lambda: Index().search(QUERIES), "empty: call `add` first"),
         (lambda: Index().save("nowhere"), "empty: call `add` first"),
         (lambda: Index("tree"), "`kind` must be one of"),
