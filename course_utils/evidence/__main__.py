@@ -23,8 +23,9 @@ def main() -> None:
             print(f"{key}: {claim.sentence} [{_verdict(key)}]")
         return
     use_threads(1)
-    for key in sorted(evidence.CLAIMS) if options.keys == ["all"] else options.keys:
-        result = evidence.record(key, options.seeds, options.jobs)
+    keys = sorted(evidence.CLAIMS) if options.keys == ["all"] else options.keys
+    for result in evidence.record(keys, options.seeds, options.jobs):
+        key = result.key
         for pair, comparison in result.comparisons.items():
             print(
                 f"{key}: {pair}: {comparison['mean']:+.3f} ({comparison['low']:+.3f} to {comparison['high']:+.3f}), "

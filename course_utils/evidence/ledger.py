@@ -24,6 +24,7 @@ from statistics import fmean  # exact, so equal on every version of Python; sum(
 
 from course_utils import plotting
 from course_utils.checks import checked_int, message
+from course_utils.data.cache import written_whole
 from course_utils.profile import progress
 from course_utils.training import PairedComparison, paired_comparison
 
@@ -111,30 +112,37 @@ def overall(verdicts: Sequence[str]) -> str:
     return "holds"
 
 
-def run(key: str, n_seeds: int = 5, first_seed: int = 1, n_jobs: int = 1) -> Record:
-    """Run a claim's experiment for ``n_seeds`` seeds and return the record.
+def run(keys: Sequence[str], n_seeds: int = 5, first_seed: int = 1, n_jobs: int = 1) -> list[Record]:
+    """Run the experiments of some claims for ``n_seeds`` seeds and return a record of each.
 
-    Seeds run through joblib: inside ``joblib.parallel_config(backend="dask")`` they spread over that cluster.
+    A seed is one job that runs every experiment, so claims that share a trained network train it once a seed; then only the
+    first of them pays for it in ``seconds_per_seed``. Seeds run through joblib: inside
+    ``joblib.parallel_config(backend="dask")`` they spread over that cluster.
 
     Raises
     ------
     ValueError
-        If the key is unknown, fewer than two seeds are asked for, or a method of ``pairs`` has no figure.
+        If a key is unknown, fewer than two seeds are asked for, or a method of ``pairs`` has no figure.
     """
     from joblib import Parallel, delayed
 
-    this = claim(key)
+    claims = [claim(key) for key in keys]
     n_seeds = checked_int(n_seeds, "n_seeds", low=2)
     seeds = list(range(first_seed, first_seed + n_seeds))
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_timed)(this.experiment, seed) for seed in seeds)
-    results = list(progress(jobs, total=n_seeds, desc=key, unit="seed"))
+    experiments = [this.experiment for this in claims]
+    jobs = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_timed)(experiments, seed) for seed in seeds)
+    results = list(progress(jobs, total=n_seeds, desc=", ".join(keys), unit="seed"))
+    return [_record(this, seeds, [result[i] for result in results]) for i, this in enumerate(claims)]
+
+
+def _record(this: Claim, seeds: list[int], results: list[tuple[Mapping[str, float], float]]) -> Record:
     missing = {name for pair in this.pairs for name in pair} - set(results[0][0])
     if missing:
         raise ValueError(message("experiment", "a figure for every method of the claim", f"none for {sorted(missing)}"))
     figures = {name: [float(figure[name]) for figure, _ in results] for name in results[0][0]}
     comparisons = this.compare(figures)
     return Record(
-        key=key,
+        key=this.key,
         seeds=seeds,
         figures={name: [round(v, 6) for v in values] for name, values in figures.items()},
         comparisons={f"{a} > {b}": _rounded(asdict(c)) for (a, b), c in comparisons.items()},
@@ -146,15 +154,14 @@ def run(key: str, n_seeds: int = 5, first_seed: int = 1, n_jobs: int = 1) -> Rec
     )
 
 
-def record(key: str, n_seeds: int = 5, n_jobs: int = 1) -> Record:
-    """Run a claim and store its record in ``records/KEY.json``, atomically."""
-    result = run(key, n_seeds, n_jobs=n_jobs)
+def record(keys: Sequence[str], n_seeds: int = 5, n_jobs: int = 1) -> list[Record]:
+    """Run claims and store a record of each in ``records/KEY.json``, atomically."""
+    results = run(keys, n_seeds, n_jobs=n_jobs)
     RECORDS.mkdir(exist_ok=True)
-    target = RECORDS / f"{key}.json"
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(target)
-    return result
+    for result in results:
+        with written_whole(RECORDS / f"{result.key}.json") as partial:
+            partial.write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return results
 
 
 def recorded(key: str) -> Record:
@@ -226,9 +233,12 @@ def table(columns: Mapping[str, str]) -> str:
     return "\n".join(lines) + f"\n\nMean difference, 95 % interval, verdict; at least {effects} counts. Recorded with {redo}."
 
 
-def _timed(experiment: Callable[[int], Mapping[str, float]], seed: int) -> tuple[Mapping[str, float], float]:
-    start = time.perf_counter()
-    return experiment(seed), time.perf_counter() - start
+def _timed(experiments: Sequence[Callable[[int], Mapping[str, float]]], seed: int) -> list[tuple[Mapping[str, float], float]]:
+    results = []
+    for experiment in experiments:
+        start = time.perf_counter()
+        results.append((experiment(seed), time.perf_counter() - start))
+    return results
 
 
 def _points(effect: float) -> str:

@@ -126,7 +126,7 @@ def test_the_settings_were_chosen_on_the_validation_part(monkeypatch):
 )
 def test_every_claim_runs_end_to_end_and_compares_methods_that_exist(key, monkeypatch):
     monkeypatch.setattr(ap_loss_claims, "trained", lambda part, contestant, seed, *_, **__: (Embedding(seed), 1.0))
-    record = evidence.run(key, n_seeds=2)
+    (record,) = evidence.run([key], n_seeds=2)
     assert len(record.comparisons) == len(evidence.claim(key).pairs)
     assert record.verdict in ("holds", "does not hold", "undecided")
 

@@ -25,7 +25,7 @@ def test_seeds_run_on_a_dask_cluster(monkeypatch):
         distributed.Client(cluster),
         joblib.parallel_config(backend="dask"),
     ):
-        found = ledger.run("cluster", n_seeds=3)
+        (found,) = ledger.run(["cluster"], n_seeds=3)
     assert found.seeds == [1, 2, 3]
     assert found.figures["new"] == [2.0, 3.0, 4.0]
     assert found.figures["on a worker"] == [1.0, 1.0, 1.0]

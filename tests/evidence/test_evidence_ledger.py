@@ -23,7 +23,7 @@ def toy(monkeypatch, tmp_path):
 
 
 def test_a_record_holds_every_seed_and_can_be_judged_again(toy):
-    made = ledger.record("toy", n_seeds=4)
+    (made,) = ledger.record(["toy"], n_seeds=4)
     again = ledger.recorded("toy")
     assert again == made
     assert again.figures["old"] == pytest.approx([0.51, 0.52, 0.53, 0.54])
@@ -35,7 +35,22 @@ def test_a_record_holds_every_seed_and_can_be_judged_again(toy):
 def test_a_claim_of_two_comparisons_holds_only_if_both_do(toy):
     both = evidence.Claim("both", "x", "y.", experiment, [("new", "old"), ("same", "old")], 0.05, "score", "tiny")
     ledger.register(both)
-    assert ledger.run("both", 3).verdict == "does not hold"
+    assert ledger.run(["both"], 3)[0].verdict == "does not hold"
+
+
+def test_claims_of_one_run_share_a_seed_so_that_they_can_share_its_network(toy):
+    trained = []
+
+    def network(seed):
+        if seed not in trained:
+            trained.append(seed)
+        return experiment(seed)
+
+    for key in ("first", "second"):
+        ledger.register(evidence.Claim(key, "x", "y.", network, [("new", "old")], 0.0, "score", "tiny"))
+    first, second = ledger.run(["first", "second"], 3)
+    assert (first.key, second.key) == ("first", "second") and first.figures == second.figures
+    assert trained == first.seeds == second.seeds
 
 
 @pytest.mark.parametrize(
@@ -49,7 +64,7 @@ def test_the_verdict_on_a_claim_is_its_weakest_comparison(verdicts, expected):
 def test_a_method_without_a_figure_is_refused(toy):
     ledger.register(evidence.Claim("gap", "x", "y.", experiment, [("new", "missing")], 0.0, "score", "tiny"))
     with pytest.raises(ValueError, match="missing"):
-        ledger.run("gap", 2)
+        ledger.run(["gap"], 2)
 
 
 def test_an_unknown_key_lists_the_known_ones(toy):
@@ -65,7 +80,7 @@ def test_a_missing_record_names_the_command(toy):
 def test_a_table_sets_claims_with_the_same_pairs_side_by_side(toy):
     ledger.register(evidence.Claim("other", "x", "y.", experiment, [("new", "old")], 0.2, "score", "tiny"))
     for key in ("toy", "other"):
-        ledger.record(key, n_seeds=4)
+        ledger.record([key], n_seeds=4)
     head, _, row, _, foot = ledger.table({"first": "toy", "second": "other"}).splitlines()
     assert head == "| | first | second |"
     assert row.startswith("| new against old | +10.0 points (") and row.count("4 of 4 seeds") == 2
@@ -77,14 +92,14 @@ def test_a_table_sets_claims_with_the_same_pairs_side_by_side(toy):
 def test_a_table_of_different_pairs_is_refused(toy):
     ledger.register(evidence.Claim("else", "x", "y.", experiment, [("same", "old")], 0.2, "score", "tiny"))
     for key in ("toy", "else"):
-        ledger.record(key, n_seeds=2)
+        ledger.record([key], n_seeds=2)
     with pytest.raises(ValueError, match="`columns` must be claims that compare the same pairs, but got toy, else"):
         ledger.table({"a": "toy", "b": "else"})
 
 
 def test_one_seed_is_refused(toy):
     with pytest.raises(ValueError, match="n_seeds"):
-        ledger.run("toy", 1)
+        ledger.run(["toy"], 1)
 
 
 def test_a_second_claim_under_the_same_key_is_refused(toy):
