@@ -6,6 +6,10 @@ chapter 14
 ``RandomErasing``, ``Cutout``   a rectangle, a square: hidden; ``aware="both"`` hides parts of objects too
 ``HideAndSeek``                 cells of a grid, each with its own coin; nothing at test time
 ``class_activation_maps``       where a classifier found its class; ``judge_localisation`` says how well
+chapter 18
+``corruptions``                 14 ways to spoil a test set, five severities each; ``corruption_error``, mCE
+``expected_calibration_error``  can the confidences be believed? ``calibration_null`` says what chance shows
+``fit_temperature``             one number that makes them believable
 ==============================  ==============================================================
 
 Names are loaded when they are first used, so that the first picture of a chapter need not wait for all of them.

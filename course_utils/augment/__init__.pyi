@@ -25,3 +25,13 @@ from .localisation import pixel_average_precision as pixel_average_precision
 from .localisation import judge_localisation as judge_localisation
 from .localisation import LocalisationSet as LocalisationSet
 from .localisation import LocalisationReport as LocalisationReport
+# chapter 18: does it help?
+from . import corruptions as corruptions
+from .calibration import expected_calibration_error as expected_calibration_error
+from .calibration import CalibrationError as CalibrationError
+from .calibration import calibration_null as calibration_null
+from .calibration import NullBand as NullBand
+from .calibration import reliability as reliability
+from .calibration import Reliability as Reliability
+from .calibration import fit_temperature as fit_temperature
+from .calibration import Temperature as Temperature
