@@ -275,7 +275,9 @@ class Board {
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     for (const layer of this.layers) this[layer.kind](layer);
     this.drawBrush();
-    for (const mark of this.scene.marks) this.drawMark(mark);
+    const held = (mark) => this.drag !== null && [mark.name, mark.parent].includes(this.drag.name);
+    for (const mark of this.scene.marks) if (!held(mark)) this.drawMark(mark);
+    for (const mark of this.scene.marks) if (held(mark)) this.drawMark(mark); // what the hand holds lies on top
     this.drawFocus();
     this.canvas.dataset.drawn = String(Number(this.canvas.dataset.drawn) + 1);
   }
@@ -490,6 +492,7 @@ class Board {
 
   drawMark(mark) {
     const [x, y] = this.px(...this.at(mark));
+    if (mark.card) return this.drawCard(mark, x, y);
     const size = mark.size * this.scale;
     let heading = mark.heading || 0;
     if (mark.orbit > 0) {
@@ -508,6 +511,39 @@ class Board {
     this.symbol(x, y, mark.shape, size, this.palette(mark.colour), mark.filled, "background", heading);
     if (mark.tag) this.write(mark.tag, x + size + 4 * this.scale, y - size, { colour: "text", size: 12, bold: true, halo: true });
     if (this.over === mark.name && this.chosen !== mark.name) this.halo(x, y, size + 5 * this.scale, false);
+  }
+
+  drawCard(mark, x, y) {
+    const [c, card, s] = [this.context, mark.card, this.scale];
+    const [w, h] = [card.width * s, card.height * s];
+    const plate = (grow) => (c.beginPath(), c.roundRect(x - w / 2 - grow, y - h / 2 - grow, w + 2 * grow, h + 2 * grow, 6 * s));
+    plate(0);
+    c.fillStyle = this.palette(mark.filled ? "panel" : "background");
+    c.fill();
+    c.lineWidth = 2 * s;
+    c.strokeStyle = this.palette(mark.colour);
+    c.stroke();
+    this.write(card.title, x, y + card.rows[0] * s, { size: 13, align: "centre", bold: true });
+    if (card.note) this.write(card.note, x, y + card.rows[1] * s, { size: 12, align: "centre" });
+    if (card.level !== null) {
+      const [half, down] = [card.bar[0] * s, card.bar[1] * s];
+      const line = (end, width, colour) => {
+        c.beginPath();
+        c.moveTo(x - half, y + down);
+        c.lineTo(end, y + down);
+        c.lineWidth = width * s;
+        c.lineCap = "round";
+        c.strokeStyle = this.palette(colour);
+        c.stroke();
+      };
+      line(x + half, 4, "border");
+      line(x - half + 2 * half * card.level, 4, mark.colour);
+    }
+    if (this.over !== mark.name || this.chosen === mark.name) return;
+    plate(3 * s);
+    c.lineWidth = 1.5 * s;
+    c.strokeStyle = this.palette("text");
+    c.stroke();
   }
 
   halo(x, y, radius, strong) {
@@ -538,12 +574,12 @@ class Board {
   drawFocus() {
     if (document.activeElement !== this.canvas && !this.focused) return;
     const mark = this.mark(this.chosen);
-    if (mark) {
+    if (mark && !mark.card) {
       const [x, y] = this.px(...this.at(mark));
       this.halo(x, y, (mark.size + 6) * this.scale, true);
       return;
     }
-    const box = this.chosen === "brush" ? this.brushBox() : (this.scene.fields.find((one) => one.name === this.chosen) || {}).box;
+    const box = mark ? this.cardBox(mark) : this.chosen === "brush" ? this.brushBox() : (this.scene.fields.find((one) => one.name === this.chosen) || {}).box;
     if (!box) return;
     const [x0, y0] = this.px(box[0], box[3]);
     const [x1, y1] = this.px(box[1], box[2]);
@@ -553,6 +589,14 @@ class Board {
     c.strokeStyle = this.palette("text");
     c.strokeRect(Math.min(x0, x1) - 2, Math.min(y0, y1) - 2, Math.abs(x1 - x0) + 4, Math.abs(y1 - y0) + 4);
     c.setLineDash([]);
+  }
+
+  cardBox(mark) {
+    const [x, y] = this.px(...this.at(mark));
+    const [w, h] = [(mark.card.width / 2 + 2) * this.scale, (mark.card.height / 2 + 2) * this.scale];
+    const [left, top] = this.data(x - w, y - h);
+    const [right, bottom] = this.data(x + w, y + h);
+    return [left, right, bottom, top];
   }
 
   describe() {
@@ -594,6 +638,12 @@ class Board {
       const [x, y] = this.px(...this.at(mark));
       // A large hollow mark is taken by its rim, so that a mark in its middle can be taken too.
       const far = Math.hypot(px - x, py - y);
+      if (mark.card) {
+        // A card is taken anywhere on it, but a small mark that lies on it comes first.
+        const on = Math.abs(px - x) <= (mark.card.width / 2) * this.scale && Math.abs(py - y) <= (mark.card.height / 2) * this.scale;
+        if (on && TARGET <= bestGap) [best, bestGap] = [{ kind: "mark", name: mark.name }, TARGET];
+        continue;
+      }
       const gap = !mark.filled && mark.size > 10 ? Math.abs(far - mark.size * this.scale) : far;
       if (gap <= Math.max(TARGET, (mark.size + 3) * this.scale) && gap <= bestGap) [best, bestGap] = [{ kind: "mark", name: mark.name }, gap];
     }

@@ -308,6 +308,39 @@ class Rail:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What is written on a mark that is a card: a rectangle of ``width`` x ``height`` pixels around the mark's position.
+
+    Parameters
+    ----------
+    title, note : str
+        One line each; without a note the title stands in the middle.
+    level : float in [0, 1], optional
+        A bar at the lower edge, filled that far.
+    """
+
+    width: float
+    height: float
+    title: str
+    note: str = ""
+    level: float | None = None
+
+    MARGIN = 9.0
+    """Pixels between the card's edge and its bar."""
+    BAR = 12.0
+    """Pixels between the lower edge and the middle of the bar."""
+
+    def wire(self) -> dict[str, Any]:
+        """Return the card as a dictionary of JSON values, with the places of its lines (pixels below the middle)."""
+        top = -self.height / 2
+        rows = [0.0, 0.0] if not self.note and self.level is None else [top + 14, top + 31]
+        bar = [self.width / 2 - self.MARGIN, self.height / 2 - self.BAR]
+        level = None if self.level is None else min(max(float(self.level), 0.0), 1.0)
+        sizes = {"width": float(self.width), "height": float(self.height)}
+        return {**sizes, "title": self.title, "note": self.note, "level": level, "rows": rows, "bar": bar}
+
+
+@dataclass(frozen=True)
 class Mark:
     """A handle that the reader moves with the mouse, a finger or the arrow keys.
 
@@ -325,6 +358,8 @@ class Mark:
         Keeps the mark on a path.
     orbit : float, default 0
         Above 0 the mark circles around the mark ``parent`` at this distance (data units), and follows it.
+    card : Card, optional
+        The mark is a card with words on it instead of a symbol, and can be taken anywhere on it.
     """
 
     name: str
@@ -342,12 +377,14 @@ class Mark:
     parent: str = ""
     orbit: float = 0.0
     heading: float | None = None
+    card: Card | None = None
 
     def wire(self) -> dict[str, Any]:
         """Return the mark as a dictionary of JSON values."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "rail"}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("rail", "card")}
         rail = None if self.rail is None else [list(piece) for piece in self.rail.pieces]
-        return {**plain, "x": float(self.x), "y": float(self.y), "rail": rail}
+        card = None if self.card is None else self.card.wire()
+        return {**plain, "x": float(self.x), "y": float(self.y), "rail": rail, "card": card}
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,9 @@ def draw_mark(ax: Axes, mark: Mark, marks: Sequence[Mark], pixel: Pixel) -> None
     if mark.orbit > 0:
         parent = next(one for one in marks if one.name == mark.parent)
         ax.plot([parent.x, mark.x], [parent.y, mark.y], color=_colour(mark.colour), linewidth=2.5 * POINT)
+    if mark.card is not None:
+        draw_card(ax, mark, pixel)
+        return
     xy = np.array([[mark.x, mark.y]], np.float32)
     colour = _colour(mark.colour)
     if mark.shape == "arrow":
@@ -170,6 +173,23 @@ def draw_mark(ax: Axes, mark: Mark, marks: Sequence[Mark], pixel: Pixel) -> None
     if mark.tag:
         x, y = mark.x + (mark.size + 4) * pixel[0], mark.y + mark.size * pixel[1]
         _write(ax, x, y, mark.tag, 12, "text", "left", True, True)
+
+
+def draw_card(ax: Axes, mark: Mark, pixel: Pixel) -> None:
+    """Draw a mark that is a card with words on it."""
+    wire = mark.card.wire() if mark.card else {}
+    (dx, dy), (w, h) = pixel, (wire["width"], wire["height"])
+    corner = (mark.x - w / 2 * dx, mark.y - h / 2 * dy)
+    ground = ROLES["panel" if mark.filled else "background"]
+    ax.add_patch(Rectangle(corner, w * dx, h * dy, facecolor=ground, edgecolor=_colour(mark.colour), linewidth=2 * POINT))
+    for words, row, size, bold in ((wire["title"], wire["rows"][0], 13, True), (wire["note"], wire["rows"][1], 12, False)):
+        if words:
+            _write(ax, mark.x, mark.y - row * dy, words, size, "text", "centre", bold, False)
+    if wire["level"] is not None:
+        half, down = wire["bar"]
+        start, y = mark.x - half * dx, mark.y - down * dy
+        for end, colour in ((start + 2 * half * dx, "border"), (start + 2 * half * dx * wire["level"], mark.colour)):
+            ax.plot([start, end], [y, y], color=_colour(colour), linewidth=4 * POINT, solid_capstyle="round")
 
 
 def draw_scene(ax: Axes, scene: Scene) -> Axes:

@@ -17,6 +17,7 @@ import course_utils.explore.canvas as canvas_module
 from course_utils.explore import Action, Canvas, Control, Event, Explorer, Scene, View
 from course_utils.explore.scene import (
     SHAPES,
+    Card,
     Circle,
     Field,
     Mark,
@@ -101,6 +102,31 @@ def test_later_layers_lie_on_top_and_marks_above_all() -> None:
     assert _near(_pixels(Scene(100, 100, None, "test", layers))[50, 50], BLUE)
     marks = [Mark("m", 50, 50, colour=RED, size=10)]
     assert _near(_pixels(Scene(100, 100, None, "test", layers, marks))[50, 50], RED)
+
+
+def test_a_card_is_a_plate_with_words_and_a_bar_as_long_as_its_level() -> None:
+    def drawn(**words) -> np.ndarray:
+        card = Card(80, 60, **words)
+        return _pixels(Scene(120, 100, None, "test", (), [Mark("m", 60, 50, colour=RED, card=card)]))
+
+    bare, full, half = drawn(title=""), drawn(title="", level=1.0), drawn(title="", level=0.5)
+    assert _near(bare[50, 20], RED, 60) and _near(bare[20, 60], RED, 60) and _near(bare[15, 60], "#ffffff")
+    assert _near(bare[50, 60], "#f5f5f5")
+    assert _near(full[68, 90], RED) and not _near(half[68, 90], RED) and _near(half[68, 50], RED)
+    assert (drawn(title="turn", note="30 degrees") != drawn(title="turn")).any()
+
+
+def test_a_card_above_a_picture_with_the_axis_up_stands_the_same_way() -> None:
+    card = Card(80, 60, "", level=1.0)
+    up = _pixels(Scene(120, 100, (0, 120, 0, 100), "test", (), [Mark("m", 60, 50, colour=RED, card=card)]))
+    assert _near(up[68, 60], RED) and not _near(up[32, 60], RED)
+
+
+def test_the_script_draws_the_same_card() -> None:
+    wire = Mark("m", 0, 0, card=Card(80, 60, "turn", "30 degrees", 2.0)).wire()["card"]
+    assert wire["level"] == 1.0
+    for name in wire:
+        assert f"card.{name}" in SCRIPT, name
 
 
 def test_text_and_empty_layers_do_no_harm() -> None:
