@@ -201,11 +201,11 @@ class RandomErasing(RandomTransform):
             regions = objects if self.aware == "object" else torch.cat([regions, objects], dim=1)
             heads = torch.rand(regions.shape[:2], generator=generator, device=device) < self.p
             regions = torch.where(heads[..., None], regions, 0)
-        regions = regions.repeat_interleave(self.count, dim=1).flatten(0, 1)
+        regions = regions.repeat_interleave(self.count, dim=1)  # (n, R, 4)
         rectangles = draw_rectangles(
-            regions, self.scale, self.ratio, self.ratio_sampling, 1 / self.count, self.attempts, generator
+            regions.flatten(0, 1), self.scale, self.ratio, self.ratio_sampling, 1 / self.count, self.attempts, generator
         )
-        return Holes(rectangles.view(n, -1, 4), self._noise((n, *shape), generator, device))
+        return Holes(rectangles.view(regions.shape), self._noise((n, *shape), generator, device))
 
     def apply(self, images: Tensor, params: Holes) -> Tensor:
         """Return the images (B, C, H, W) with the rectangles filled."""

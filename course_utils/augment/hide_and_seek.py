@@ -73,7 +73,8 @@ class HideAndSeek(RandomTransform):
     Notes
     -----
     Cells begin at the upper left corner; the last ones are cut off by the border. After ``.eval()`` the transform returns
-    its inputs as they are, also inside a ``v2.Compose`` that is switched: nothing is hidden at test time.
+    its inputs as they are: nothing is hidden at test time. Inside an ``nn.Sequential`` it is switched with the whole; a
+    ``v2.Compose`` keeps its parts in a plain list, so there switch the transform itself.
 
     Examples
     --------
