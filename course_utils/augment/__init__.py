@@ -2,6 +2,10 @@
 
 ==============================  ==============================================================
 ``RandomTransform``             draws for every image of a batch; the base of what follows
+``Flip``, ``Rotation``, ...     moves of pixels: image, boxes, masks and key points under one map
+``SpatialChain``                several moves, one map: the image is read once
+``GeometryPlan``                the map itself
+``SanitizeTargets``             clip the boxes, drop what is hardly to be seen, labels and masks with it
 chapter 14
 ``RandomErasing``, ``Cutout``   a rectangle, a square: hidden; ``aware="both"`` hides parts of objects too
 ``HideAndSeek``                 cells of a grid, each with its own coin; nothing at test time

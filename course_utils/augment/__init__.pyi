@@ -2,6 +2,25 @@
 # chapter 13: draw, then change; colour and space
 from .sampling import RandomTransform as RandomTransform
 from .sampling import Draw as Draw
+from .plan import GeometryPlan as GeometryPlan
+from .spatial import SpatialTransform as SpatialTransform
+from .spatial import Flip as Flip
+from .spatial import Rotation as Rotation
+from .crops import RandomCrop as RandomCrop
+from .crops import RandomResizedCrop as RandomResizedCrop
+from .spatial import Affine as Affine
+from .spatial import Perspective as Perspective
+from .crops import IoUCrop as IoUCrop
+from .crops import Resize as Resize
+from .spatial import SpatialChain as SpatialChain
+from .targets import move_target as move_target
+from .targets import SanitizeTargets as SanitizeTargets
+from .targets import COCO_PAIRS as COCO_PAIRS
+from .targets import swap_pairs as swap_pairs
+from .targets import clip_boxes as clip_boxes
+from .targets import visibility as visibility
+from .targets import points_inside as points_inside
+from .targets import boxes_from_masks as boxes_from_masks
 # chapter 14: erasing
 from .erasing import RandomErasing as RandomErasing
 from .erasing import Cutout as Cutout
