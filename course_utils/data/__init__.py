@@ -6,6 +6,8 @@ Nothing here needs a download. In the order in which the course meets them:
 - ``StreetWorld``: database and query views of a generated town, for place recognition;
 - ``district``, ``StreetRenderer``, ``Camera``: the town itself, to be walked through;
 - ``SpriteScenes``: toys on a stage, with boxes and masks, for detection;
+- ``Sprites``: one toy a picture with class, box, mask, key points and pose; few examples, odd views, things in the way;
+- ``Creatures``: striped animals with coloured heads, for weakly supervised localisation;
 - ``Landmarks``: unique monuments in streets that look alike, with masks and homographies; ``landmarks`` renders more;
 - ``ImageFolder``: a folder of the reader's own pictures;
 - ``cached_arrays``: results kept on disk between runs;

@@ -17,6 +17,11 @@ from .street_world.weather import CONDITIONS as CONDITIONS
 from .street_world.weather import SEASONS as SEASONS
 from .sprite_scenes.scenes import SpriteScenes as SpriteScenes
 from .sprite_scenes.scenes import SpriteScene as SpriteScene
+from .sprites.dataset import Sprites as Sprites
+from .sprites.dataset import SpritePicture as SpritePicture
+from .sprites.creatures import Creatures as Creatures
+from .sprites.creatures import CreaturePicture as CreaturePicture
+from . import sprites as sprites
 from .landmarks.dataset import Landmarks as Landmarks
 from .landmarks.dataset import LandmarkView as LandmarkView
 from . import landmarks as landmarks

@@ -268,7 +268,7 @@ def test_toys_throw_a_shadow_on_the_ground():
     r = stream(composition.WORLD, 1, 0, 11, 0)
     light = composition._light(r)
     back = background(r, "train", 96)
-    empty = composition._exposed(back.pixels, light, stream(0), 96).astype(float)
+    empty = composition.exposed(back.pixels, light, stream(0), 96).astype(float)
     outside = scene.instances == 0
     darker = (empty - scene.image).mean(axis=2)[outside]
     assert np.mean(darker > 25) > 0.01

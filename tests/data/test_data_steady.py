@@ -12,7 +12,7 @@ import pytest
 
 from course_utils.data import steady, street_world
 
-ROOMS = ("street_world", "sprite_scenes")
+ROOMS = ("street_world", "sprite_scenes", "sprites")
 FREE = {"exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2",
         "hypot", "power", "angle", "dot", "matmul", "einsum", "inner", "tensordot", "linalg"}  # fmt: skip
 """What IEEE 754 leaves to the library."""
@@ -36,6 +36,11 @@ for i in range(12):
 for label in (-1, 0, 3):
     view = data.landmarks.rendered_view("query", label, 0)
     pictures[f"landmark {label}"], pictures[f"mask {label}"] = view.image.numpy(), view.mask.numpy()
+for views in data.sprites.VIEWS:
+    toys = data.Sprites("test", n=6, size=40, occlusion=0.3, views=views)
+    pictures[f"sprites {views}"], pictures[f"masks {views}"] = toys.images.numpy(), toys.masks.numpy()
+    pictures[f"points {views}"] = toys.keypoints.nan_to_num().numpy()
+pictures["creatures"] = data.Creatures("test", n=8, size=48, occlusion=0.3).images.numpy()
 np.savez(sys.argv[1], **pictures)
 """
 

@@ -17,7 +17,7 @@ the ground), and throws a soft shadow to the other side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -98,7 +98,7 @@ def composed(split: str, seed: int, index: int, size: int) -> Composition:
     back = background(r, split, size)
     n_objects = 1 + int(r.choice(MAX_OBJECTS, p=COUNT_SHARES))
     n_others = int(r.choice(len(DISTRACTOR_SHARES), p=DISTRACTOR_SHARES))
-    toys: list[_Toy] = []
+    toys: list[Toy] = []
     for number in range(n_objects + n_others):
         own = stream(*key, 1 + number)  # its identity and pose do not depend on the others
         label = int(own.integers(len(objects.CLASS_NAMES))) if number < n_objects else -1
@@ -107,12 +107,12 @@ def composed(split: str, seed: int, index: int, size: int) -> Composition:
             toys = sorted([*toys, toy], key=lambda t: t.row)
     picture = back.pixels
     for toy in toys:
-        _throw_shadow(picture, toy, light, size, flat=back.horizon == 0)
+        throw_shadow(picture, toy, light, size, flat=back.horizon == 0)
     for toy in toys:
         inner, outer = toy.windows(size)
         alpha = toy.sprite.alpha[outer][..., None]
         picture[inner] = toy.sprite.colour[outer] + (1 - alpha) * picture[inner]
-    return Composition(_exposed(picture, light, r, size), *_truth(toys, size))
+    return Composition(exposed(picture, light, r, size), *_truth(toys, size))
 
 
 def _light(r: np.random.Generator) -> Light:
@@ -125,7 +125,7 @@ def _light(r: np.random.Generator) -> Light:
 
 # -- one toy --------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, eq=False)
-class _Toy:
+class Toy:
     """A sprite at a place: the sprite's corner is at ``(top, left)`` of the frame, its foot at ``row``."""
 
     sprite: Sprite
@@ -153,10 +153,10 @@ def _sprite(r: np.random.Generator, label: int, size: int, light: Light) -> Spri
     longest = SMALLEST * (LARGEST / SMALLEST) ** r.beta(*SIZE_SHAPE) * size / 96
     pose = Pose(longest, float(np.clip(r.normal(0, TILT), -0.25, 0.25)), bool(r.random() < 0.5))
     sprite = rendered(drawing, pose, r, (r.random(), r.random()))
-    return Sprite(sprite.colour * _modelling(sprite.alpha, longest, light)[..., None], sprite.alpha, sprite.foot)
+    return replace(sprite, colour=sprite.colour * modelling(sprite.alpha, longest, light)[..., None])
 
 
-def _modelling(alpha: np.ndarray, longest: float, light: Light) -> np.ndarray:
+def modelling(alpha: np.ndarray, longest: float, light: Light) -> np.ndarray:
     """Return the light on a toy, around 1: its silhouette blurred and compared with itself a step towards the light."""
     cover = Image.fromarray((255 * alpha).astype(np.uint8))
     reach = max(1.0, 0.07 * longest)
@@ -168,7 +168,7 @@ def _modelling(alpha: np.ndarray, longest: float, light: Light) -> np.ndarray:
     return np.clip(rows - 0.34 * across - 0.22 * upward, 0.45, 1.5).astype(np.float32)
 
 
-def _placed(sprite: Sprite, label: int, toys: list[_Toy], r: np.random.Generator, horizon: float, size: int) -> _Toy | None:
+def _placed(sprite: Sprite, label: int, toys: list[Toy], r: np.random.Generator, horizon: float, size: int) -> Toy | None:
     """Return the toy at a place where it and the others can be seen, or None if none is found in ten tries."""
     full = sprite.area
     least = LEAST_AREA * (size / 96) ** 2
@@ -180,14 +180,16 @@ def _placed(sprite: Sprite, label: int, toys: list[_Toy], r: np.random.Generator
         else:
             column, row = r.uniform(-0.02, 1.02) * size, r.uniform(horizon + 0.06 * size, 1.10 * size)
         row = max(row, horizon + 0.05 * size)
-        toy = _Toy(sprite, label, round(row - sprite.foot[0]), round(column - sprite.foot[1]), row, full)
+        toy = Toy(sprite, label, round(row - sprite.foot[0]), round(column - sprite.foot[1]), row, full)
         every = sorted([*toys, toy], key=lambda t: t.row)
-        if all(np.count_nonzero(mask) >= max(least, LEAST_VISIBLE * t.full) for t, mask in zip(every, _masks(every, size))):
+        if all(
+            np.count_nonzero(mask) >= max(least, LEAST_VISIBLE * t.full) for t, mask in zip(every, visible_masks(every, size))
+        ):
             return toy
     return None
 
 
-def _masks(toys: list[_Toy], size: int) -> list[np.ndarray]:
+def visible_masks(toys: list[Toy], size: int) -> list[np.ndarray]:
     """Return the visible mask of every toy inside its own window of the frame; toys from far to near."""
     free = np.ones((size, size), np.float32)
     masks = []
@@ -200,7 +202,7 @@ def _masks(toys: list[_Toy], size: int) -> list[np.ndarray]:
 
 
 # -- the picture ----------------------------------------------------------------------------------------------------------
-def _throw_shadow(picture: np.ndarray, toy: _Toy, light: Light, size: int, flat: bool) -> None:
+def throw_shadow(picture: np.ndarray, toy: Toy, light: Light, size: int, flat: bool) -> None:
     """Darken the ground beside and under a toy: its silhouette, laid flat away from the light, and a spot at its foot."""
     alpha = toy.sprite.alpha
     height, width = alpha.shape
@@ -235,7 +237,7 @@ def _throw_shadow(picture: np.ndarray, toy: _Toy, light: Light, size: int, flat:
         picture[y0:y1, x0:x1] *= 1 - shadow[y0 - top : y1 - top, x0 - left : x1 - left, None]
 
 
-def _exposed(picture: np.ndarray, light: Light, r: np.random.Generator, size: int) -> np.ndarray:
+def exposed(picture: np.ndarray, light: Light, r: np.random.Generator, size: int) -> np.ndarray:
     """Return what the camera takes: the light's tint, a fall from the lit side to the other, noise."""
     fall = 1 + 0.10 * light.side * np.linspace(-1, 1, size, dtype=np.float32)
     taken = picture * (fall[None, :, None] * np.asarray(light.tint, np.float32))
@@ -244,10 +246,10 @@ def _exposed(picture: np.ndarray, light: Light, r: np.random.Generator, size: in
 
 
 # -- the truth ------------------------------------------------------------------------------------------------------------
-def _truth(toys: list[_Toy], size: int) -> tuple[np.ndarray, ...]:
+def _truth(toys: list[Toy], size: int) -> tuple[np.ndarray, ...]:
     instances = np.zeros((size, size), np.uint8)
     labels, boxes, visibility, inside = [], [], [], []
-    for toy, mask in zip(toys, _masks(toys, size)):
+    for toy, mask in zip(toys, visible_masks(toys, size)):
         if toy.label < 0:
             continue
         inner, outer = toy.windows(size)

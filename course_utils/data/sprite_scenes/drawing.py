@@ -5,6 +5,9 @@ A **drawing** is a list of filled polygons, painted in order, each in one colour
 pattern) is in the drawing; everything that says *how it is seen* is in its **pose** (size, rotation, which way it
 looks). The same drawing in two poses is the same object seen twice.
 
+A drawing may name some of its points (**marks**: a wheel, a hand). They go with it into every pose. A name that begins with
+"left" or "right" is the viewer's side of an upright object: where the object is mirrored, the two names change places.
+
 ``rendered`` turns a drawing into a **sprite**: the polygons are filled on a canvas with ``SUBPIXELS x SUBPIXELS``
 samples a pixel, and averaged. The share of a pixel's samples that the object covers is its ``alpha``; colours are
 averaged with black where nothing is, so they come out multiplied by alpha and can be laid over a picture with
@@ -16,8 +19,8 @@ Materials are real pixels: see ``street_world.textures``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -69,11 +72,13 @@ class Sprite:
     """Pixels of an object: ``colour`` float32 ``(h, w, 3)`` times alpha, ``alpha`` float32 ``(h, w)`` in [0, 1].
 
     ``foot`` is where the middle of the object touches the ground: (row, column) inside the sprite, in pixels.
+    ``marks`` are its named points: (x, y) inside the sprite, in continuous pixel coordinates.
     """
 
     colour: np.ndarray
     alpha: np.ndarray
     foot: tuple[float, float]
+    marks: Mapping[str, Point] = field(default_factory=dict)
 
     @property
     def area(self) -> int:
@@ -93,6 +98,11 @@ class Drawing:
     def __init__(self, metres: float = 5.0) -> None:
         self.metres = metres
         self.parts: list[Part] = []
+        self.marks: dict[str, Point] = {}
+
+    def mark(self, name: str, x: float, y: float) -> None:
+        """Name a point of the object; nothing is painted."""
+        self.marks[name] = (float(x), float(y))
 
     def polygon(self, points: Iterable[Point], colour: Colour, material: str | None = None, contrast: float = 0.5) -> None:
         """Fill a polygon."""
@@ -154,10 +164,12 @@ def rendered(drawing: Drawing, pose: Pose, random: np.random.Generator, phase: P
     middle = (x0 + x1) / 2
     # columns run to the right, rows run down; the object turns around the middle of its foot
     to_columns, to_rows = scale * np.array([side * cosine, -sine]), scale * np.array([-side * sine, -cosine])
-    placed = []
-    for part in drawing.parts:
-        points = part.points - (middle, y0)
-        placed.append(steady.rounded(np.stack([steady.along(points, to_columns), steady.along(points, to_rows)], axis=1)))
+
+    def seen(points: np.ndarray) -> np.ndarray:
+        points = points - (middle, y0)
+        return steady.rounded(np.stack([steady.along(points, to_columns), steady.along(points, to_rows)], axis=1))
+
+    placed = [seen(part.points) for part in drawing.parts]
     every = np.concatenate(placed)
     low = np.floor(every.min(axis=0)) - MARGIN
     width, height = (np.ceil(every.max(axis=0) - low) + 1 + MARGIN).astype(int).tolist()
@@ -175,7 +187,17 @@ def rendered(drawing: Drawing, pose: Pose, random: np.random.Generator, phase: P
             _fill_with_material(picture, part, corners, scale * SUBPIXELS / drawing.metres, random)
     colour = np.asarray(picture.reduce(SUBPIXELS), np.float32)
     alpha = np.asarray(cover.reduce(SUBPIXELS), np.float32) / 255
-    return Sprite(colour, alpha, (shift[1], shift[0]))
+    marks = seen(np.array(list(drawing.marks.values())).reshape(-1, 2)) + shift
+    names = [_other_side(name) if pose.mirrored else name for name in drawing.marks]
+    return Sprite(colour, alpha, (shift[1], shift[0]), dict(zip(names, map(tuple, marks.tolist()))))
+
+
+def _other_side(name: str) -> str:
+    """Return the name with "left" for "right" at its beginning, and the other way round."""
+    for side, other in (("left", "right"), ("right", "left")):
+        if name.startswith(side):
+            return other + name[len(side) :]
+    return name
 
 
 def _fill_with_material(picture: Image.Image, part: Part, corners: list[float], scale: float, r: np.random.Generator) -> None:

@@ -117,6 +117,9 @@ def car(r: np.random.Generator) -> Drawing:
         d.ellipse(x, wheel, wheel, wheel, _TYRE)
         d.ellipse(x, wheel, 0.55 * wheel, 0.55 * wheel, hub)
         d.ellipse(x, wheel, 0.18 * wheel, 0.18 * wheel, (60, 60, 64))
+    d.mark("roof", (x1 + x2) / 2, top)
+    d.mark("front wheel", axles[1], wheel)
+    d.mark("rear wheel", axles[0], wheel)
     return d
 
 
@@ -153,6 +156,9 @@ def house(r: np.random.Generator) -> Drawing:
         _window(d, (sides[0] + sides[1]) / 2, 0.56 * eaves + 0.03, 0.11, 0.14, frame, glass)
         d.ellipse(ridge, eaves + 0.32 * rise, 0.05, 0.05, frame)
         d.ellipse(ridge, eaves + 0.32 * rise, 0.036, 0.036, glass)
+        d.mark("ridge", ridge, eaves + rise)
+        d.mark("left eaves", left, eaves + 0.4 * lift)
+        d.mark("left corner", left, lift)
     else:
         left, right, inset = -0.46, 0.46, r.uniform(0.0, 0.16)
         if chimney:
@@ -163,6 +169,11 @@ def house(r: np.random.Generator) -> Drawing:
         d.polygon([*slope, (right - inset, eaves + rise), (left + inset, eaves + rise)], roof, tiles, 0.8)
         d.box(left - 0.05, eaves - 0.045, right + 0.05, eaves - 0.015, shaded(roof, 0.6))
         fronts = (left + 0.05, right - 0.05)
+        d.mark("ridge", 0, eaves + rise)
+        d.mark("left eaves", left, eaves)
+        d.mark("left corner", left, 0)
+    d.mark("right eaves", right, eaves)
+    d.mark("right corner", right, 0)
     _doors_and_windows(d, r, fronts, eaves, storeys, door, frame, glass)
     return d
 
@@ -180,6 +191,7 @@ def _doors_and_windows(
                 d.box(x - 0.062, 0, x + 0.062, 0.66 * floor, frame)
                 d.box(x - 0.046, 0, x + 0.046, 0.62 * floor, door, "wood", 0.5)
                 d.ellipse(x + 0.028, 0.3 * floor, 0.011, 0.011, (240, 210, 110))
+                d.mark("door", x, 0.31 * floor)
             else:
                 _window(d, x, floor * (storey + 0.56), 0.09, 0.36 * floor, frame, glass)
 
@@ -205,6 +217,10 @@ def tree(r: np.random.Generator) -> Drawing:
             half = broad * (1 - 0.78 * k / tiers)
             hem = [(x, y0 + 0.028 * (-1) ** j) for j, x in enumerate(np.linspace(-half, half, 9).tolist())]
             d.polygon([*hem, (0.0, y1)], shaded(leaf, 0.8 + 0.12 * k), "leaves", 0.8)
+        d.mark("top", 0, y1)
+        d.mark("foot", 0, 0)
+        d.mark("left twigs", -broad, 0.13)
+        d.mark("right twigs", broad, 0.13)
         return d
     trunk = 0.34 if kind == "round" else 0.22
     flare = 1.7 * thick
@@ -227,6 +243,10 @@ def tree(r: np.random.Generator) -> Drawing:
         for _ in range(9):
             turn, reach = r.uniform(0, 2 * math.pi), 0.8 * math.sqrt(r.random())
             d.ellipse(reach * width * math.cos(turn), middle + reach * half * math.sin(turn), 0.026, 0.026, fruit)
+    d.mark("top", 0, 1)
+    d.mark("foot", 0, 0)
+    d.mark("left twigs", -width, middle)
+    d.mark("right twigs", width, middle)
     return d
 
 
@@ -256,6 +276,7 @@ def boat(r: np.random.Generator) -> Drawing:
             d.polygon(jib, shaded(cloth, 0.9) if r.random() < 0.6 else stripe, "plaster", 0.3)
         tip = [(mast, height + 0.03), (mast, height - 0.05), (mast - 0.12, height - 0.005)]
         d.polygon(tip, second)
+        d.mark("top", mast, height)
     else:
         cabin, top = (240, 236, 226) if r.random() < 0.6 else toy_colour(r), keel + r.uniform(0.15, 0.22)
         x0, x1 = -0.30, r.uniform(0.06, 0.20)
@@ -270,9 +291,12 @@ def boat(r: np.random.Generator) -> Drawing:
         for x in np.arange(x0 + 0.06, x1 - 0.03, 0.11):
             d.ellipse(float(x), (keel + top) / 2 + 0.012, 0.03, 0.032, _GLASS)
         d.line([(0.33, keel), (0.33, keel + 0.24)], 0.016, (110, 84, 60))
+        d.mark("top", funnel - 0.0075, top + 0.2)
     d.smooth([p for p in shape for _ in range(2)], hull, "wood", 0.55)
     d.polygon([(-0.482, keel), (-0.472, keel * 0.82), (0.47, keel * 0.87), (0.515, keel * 1.08)], rim)
     d.polygon([(-0.405, 0.012), (-0.43, keel * 0.3), (0.375, keel * 0.3), (0.3, 0.012)], shaded(hull, 0.55))
+    d.mark("bow", *shape[3])
+    d.mark("stern", *shape[4])
     return d
 
 
@@ -288,6 +312,8 @@ def person(r: np.random.Generator) -> Drawing:
     if r.random() < 0.25:
         d.smooth([(-broad - 0.06, 0.5), (-broad - 0.06, 0.72), (0, 0.72), (0, 0.5)], another_colour(r, top))  # a rucksack
     back, front = -stride, stride
+    d.mark("left foot", back, 0.028)
+    d.mark("right foot", front, 0.028)
     for foot, factor in ((back, 0.8), (front, 1.0)):
         colour = shaded(skin if dress else legs, factor)
         d.line([(0.45 * foot, hip), (0.8 * foot, 0.24), (foot, 0.045)], 0.092, colour)
@@ -302,6 +328,7 @@ def person(r: np.random.Generator) -> Drawing:
             reach = [(x, shoulder - 0.03), (x + side * 0.6 * swing, 0.57), (x + side * swing * 0.7, 0.44)]
         d.line(reach, 0.066, shaded(top, factor))
         d.ellipse(*reach[-1], 0.04, 0.04, skin)
+        d.mark("left hand" if side < 0 else "right hand", *reach[-1])
     if dress:
         d.smooth(
             [(-0.2, 0.27), (-0.2, 0.27), (-broad, shoulder), (broad, shoulder), (0.2, 0.27), (0.2, 0.27)], top, "concrete", 0.22
@@ -319,6 +346,7 @@ def person(r: np.random.Generator) -> Drawing:
     if long_hair:
         d.ellipse(-0.38 * head, y - 0.05, 0.85 * head, 1.3 * head, shaded(hair, 0.85))
     d.ellipse(0, y, head, head, skin)
+    d.mark("head", 0, y)
     cap = [(1.05 * head * math.cos(t), y + 0.01 + 1.05 * head * math.sin(t)) for t in np.linspace(0.05, math.pi - 0.05, 14)]
     if r.random() < 0.3:
         hat = another_colour(r, top)
@@ -349,6 +377,7 @@ def cup(r: np.random.Generator) -> Drawing:
     middle, reach = base + 0.54 * height, r.uniform(0.2, 0.27)
     ring = [(0.86 * top + reach * math.cos(t), middle + 0.27 * height * math.sin(t)) for t in np.linspace(-1.9, 1.9, 13).tolist()]
     d.line(ring, 0.075, shaded(glaze, 0.88))
+    d.mark("handle", 0.86 * top + reach, middle)
     rows = np.linspace(0, 1, 7)
     bulge = 0.5 if tea else 1.0
     half = bottom + (top - bottom) * rows**bulge
@@ -387,6 +416,9 @@ def cup(r: np.random.Generator) -> Drawing:
     d.ellipse(0, base + height - 0.005, top - 0.035, tilt - 0.022, shaded(glaze, 0.62))
     drink = ((70, 44, 30), (168, 96, 40), (120, 76, 52), (226, 214, 196))[int(r.integers(4))]
     d.ellipse(0, base + height - 0.018, top - 0.065, tilt - 0.032, drink)
+    for side, sign in (("left", -1), ("right", 1)):
+        d.mark(f"{side} rim", sign * top, base + height)
+        d.mark(f"{side} base", sign * bottom, base + 0.045)
     return d
 
 
