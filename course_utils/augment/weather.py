@@ -15,13 +15,18 @@ models", CACM 1982 (the fractal); H. Koschmieder, "Theorie der horizontalen Sich
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from course_utils.augment.per_image import per_image
-from course_utils.checks import checked_int
+from course_utils.augment.blur import motion_trail, trail_taps
+from course_utils.augment.colour import spread
+from course_utils.augment.colour_jitter import Range, checked_range
+from course_utils.augment.per_image import on_floating_images, per_image
+from course_utils.augment.sampling import RandomTransform, uniform
+from course_utils.checks import checked_float, checked_int, message
 
 FIRST_AMPLITUDE = 100.0
 """Only its ratio to later levels matters, because the map is stretched to [0, 1] at the end."""
@@ -81,3 +86,181 @@ def plasma_fractal(
         step, amplitude = half, amplitude / decays**2
     low = maps.amin((1, 2), keepdim=True)
     return ((maps - low) / (maps.amax((1, 2), keepdim=True) - low))[:, :height, :width]
+
+
+# --------------------------------------------------------------------------------------------------------------------- fog
+
+
+@dataclass(frozen=True)
+class FogParams:
+    """Drawn by ``Fog``: ``strength`` (B,) and ``clouds`` (B, H, W) in [0, 1]."""
+
+    strength: Tensor
+    clouds: Tensor
+
+
+class Fog(RandomTransform):
+    """Lay a cloudy fog over every image.
+
+    Parameters
+    ----------
+    strength : float or (float, float), default (0.2, 1.5)
+        c, at least 0: one number or the two ends to draw from. The default spans the five severities of CIFAR-10-C.
+    decay : float or (float, float), default (1.75, 3.0)
+        Of ``plasma_fractal``: small values give ragged fog.
+    p, per
+        As in ``RandomTransform``.
+
+    Examples
+    --------
+    >>> Fog()(torch.rand(4, 3, 32, 32)).shape
+    torch.Size([4, 3, 32, 32])
+    """
+
+    def __init__(self, strength: Range = (0.2, 1.5), decay: Range = (1.75, 3.0), p: float = 1.0, per: str = "sample") -> None:
+        super().__init__(p, per)
+        self.strength = checked_range(strength, "strength", low=0)
+        self.decay = checked_range(decay, "decay", above=0)
+
+    def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> FogParams:
+        strength = uniform(n, *self.strength, generator, device)
+        decay = uniform(n, *self.decay, generator, device)
+        return FogParams(strength, plasma_fractal(n, tuple(shape[1:]), decay, generator, device))
+
+    def apply(self, images: Tensor, params: FogParams) -> Tensor:
+        return add_fog(images, params.clouds, params.strength)
+
+
+@on_floating_images
+def add_fog(images: Tensor, clouds: Tensor, strength: float | Tensor) -> Tensor:
+    """Return ``(x + c P) * m / (m + c)`` for every image, with m its largest value.
+
+    Parameters
+    ----------
+    clouds : Tensor of shape (B, H, W)
+        P, in [0, 1].
+    strength : float or Tensor of shape (B,)
+        c, at least 0; 0 changes nothing.
+    """
+    strength = spread(per_image(strength, "strength", images, low=0))
+    if clouds.shape != (len(images), *images.shape[2:]):
+        expected = f"of shape ({len(images)}, {images.shape[2]}, {images.shape[3]})"
+        raise ValueError(message("clouds", expected, f"shape {tuple(clouds.shape)}"))
+    if not len(images):
+        return images.clone()
+    largest = images.amax((1, 2, 3), keepdim=True)
+    # a black image without fog would ask for 0 / 0
+    scale = largest / (largest + strength).masked_fill(largest + strength == 0, 1)
+    return torch.addcmul(images, clouds[:, None].to(images.dtype), strength).mul_(scale).clamp_(0, 1)
+
+
+@on_floating_images
+def add_depth_fog(images: Tensor, depth: Tensor, density: float | Tensor, air_light: float | Tensor = 1.0) -> Tensor:
+    """Return images in fog that hides what is far: ``x e^(-b d) + A (1 - e^(-b d))``, Koschmieder's law.
+
+    Parameters
+    ----------
+    depth : Tensor of shape (B, H, W)
+        d, distance to the camera, at least 0, in any unit; infinite is allowed (sky).
+    density : float or Tensor of shape (B,)
+        b, at least 0, per unit of depth. At the distance ``3.9 / b`` a black object keeps 2 % of its contrast: the
+        meteorological visibility.
+    air_light : float or Tensor of shape (B,), default 1.0
+        A, the brightness of dense fog, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the depth has another shape, is negative or NaN.
+    """
+    density = per_image(density, "density", images, low=0)[:, None, None]
+    air_light = spread(per_image(air_light, "air_light", images, low=0, high=1))
+    if depth.shape != (len(images), *images.shape[2:]) or not bool((depth >= 0).all()):
+        expected = f"distances of shape ({len(images)}, {images.shape[2]}, {images.shape[3]}), none negative or NaN"
+        raise ValueError(
+            message("depth", expected, f"shape {tuple(depth.shape)}, smallest {depth.min() if depth.numel() else 0}")
+        )
+    # without fog even the sky is clear: 0 * infinity is 0 here
+    left = torch.exp(-torch.where(density == 0, 0, density * depth.to(images.dtype)))[:, None]
+    return (images * left).add_(air_light * (1 - left)).clamp_(0, 1)
+
+
+# -------------------------------------------------------------------------------------------------------------------- rain
+
+
+@dataclass(frozen=True)
+class RainParams:
+    """Drawn by ``Rain``.
+
+    Attributes
+    ----------
+    streaks : Tensor of shape (B, H, W)
+        The layer of rain, in [0, 1].
+    strength : Tensor of shape (B,)
+        By how much the brightest streak brightens the image.
+    """
+
+    streaks: Tensor
+    strength: Tensor
+
+
+class Rain(RandomTransform):
+    """Darken every image and draw bright, slanted streaks over it.
+
+    Parameters
+    ----------
+    density : float or (float, float), default (0.005, 0.02)
+        Share of pixels in which a drop starts, in [0, 1].
+    strength : float or (float, float), default (0.2, 0.6)
+        Of the streaks, in [0, 1].
+    angle : float or (float, float), default (70, 110)
+        Direction of the streaks in degrees; 90 is straight down.
+    length : float, default 0.2
+        Of a streak, as a share of the image height.
+    darkness : float, default 0.7
+        The image is multiplied by it.
+    p, per
+        As in ``RandomTransform``.
+
+    Examples
+    --------
+    >>> Rain()(torch.rand(4, 3, 32, 32)).shape
+    torch.Size([4, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        density: Range = (0.005, 0.02),
+        strength: Range = (0.2, 0.6),
+        angle: Range = (70, 110),
+        length: float = 0.2,
+        darkness: float = 0.7,
+        p: float = 1.0,
+        per: str = "sample",
+    ) -> None:
+        super().__init__(p, per)
+        self.density = checked_range(density, "density", low=0, high=1)
+        self.strength = checked_range(strength, "strength", low=0, high=1)
+        self.angle = checked_range(angle, "angle")
+        self.length = checked_float(length, "length", low=0)
+        self.darkness = checked_float(darkness, "darkness", low=0, high=1)
+
+    def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> RainParams:
+        density = uniform(n, *self.density, generator, device)
+        drops = torch.rand(n, 1, *shape[1:], generator=generator, device=device) < spread(density)
+        radius = max(1, round(self.length * shape[1] / 2))
+        angle = uniform(n, *self.angle, generator, device)
+        streaks = motion_trail(drops.float(), radius, float(radius), angle)[:, 0]
+        # the head of a streak has the largest weight of the trail: it becomes 1
+        head = trail_taps(radius, torch.tensor([float(radius)]), torch.zeros(1))[0][0, 0]
+        return RainParams((streaks / float(head)).clamp_(0, 1), uniform(n, *self.strength, generator, device))
+
+    def apply(self, images: Tensor, params: RainParams) -> Tensor:
+        return add_rain(images, params.streaks, params.strength, self.darkness)
+
+
+@on_floating_images
+def add_rain(images: Tensor, streaks: Tensor, strength: float | Tensor, darkness: float = 0.7) -> Tensor:
+    """Return ``darkness * x + strength * streaks`` cut to [0, 1]; ``streaks`` (B, H, W) in [0, 1]."""
+    strength = spread(per_image(strength, "strength", images, low=0))
+    return (images * darkness).addcmul_(streaks[:, None].to(images.dtype), strength).clamp_(0, 1)
