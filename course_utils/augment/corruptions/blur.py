@@ -142,15 +142,15 @@ def glass_sources(
     """
     b, _, h, w = images.shape
     source = torch.arange(h * w, device=images.device)[:, None].repeat(1, b)  # (H * W, B)
-    rows, columns = torch.arange(h - reach, reach, -1), torch.arange(w - reach, reach, -1)
-    if not len(rows) or not len(columns):
+    if min(h, w) <= 2 * reach:
         return source.T
+    rows, columns = torch.arange(h - reach, reach, -1), torch.arange(w - reach, reach, -1)
     step = (torch.arange(len(rows))[:, None] * 2 * reach + torch.arange(len(columns))[None, :]).flatten()
     order = torch.argsort(step, stable=True)
     visited = (rows[:, None] * w + columns[None, :]).flatten()[order].to(images.device)  # (P,)
     counts = torch.bincount(step).tolist()
     for _ in range(passes):
-        offset = draws.integers((2, len(visited), b), -reach, reach, images, generator)
+        offset = draws.integers((2, len(visited), b), -reach, reach, images, generator)[:, order.to(images.device)]
         partner = visited[:, None] + offset[0] * w + offset[1]  # (P, B)
         start = 0
         for count in counts:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from course_utils.augment.corruptions import draws
 from course_utils.augment.corruptions.blur import smoothed
+from course_utils.augment.jpeg import jpeg_compress
 
 
 def brightness(images: Tensor, lift: float) -> Tensor:
@@ -128,15 +128,16 @@ def box_matrix(n: int, n_new: int) -> Tensor:
     tensor([[0.5000, 0.5000, 0.0000, 0.0000],
             [0.0000, 0.0000, 0.5000, 0.5000]])
     """
-    width = max(n / n_new, 1.0)  # of a new pixel, in old ones; enlarging repeats pixels
-    centre = (np.arange(n_new)[:, None] + 0.5) * n / n_new
-    offset = (np.arange(n)[None, :] + 0.5 - centre) / width
-    inside = (offset > -0.5) & (offset <= 0.5)
+    scale = n / n_new
+    width = max(scale, 1.0)  # of a new pixel, in old ones; enlarging repeats pixels
+    centre, old = (np.arange(n_new)[:, None] + 0.5) * scale, np.arange(n)[None, :]
+    # three conditions that say the same, in Pillow's order of operations: ties fall as they do there
+    inside = (old >= np.floor(centre - width / 2 + 0.5)) & (old < np.floor(centre + width / 2 + 0.5))
+    offset = (old - centre + 0.5) * (1 / width)
+    inside &= (offset > -0.5) & (offset <= 0.5)
     return torch.from_numpy(inside / inside.sum(1, keepdims=True)).float()
 
 
 def jpeg_compression(images: Tensor, quality: int) -> Tensor:
-    """Return the images after JPEG, with colour at half resolution, as Pillow saves; floating images are rounded to 8 bits."""
-    levels = images if images.dtype == torch.uint8 else (images * 255).round().to(torch.uint8)
-    coded = functional.jpeg(levels.cpu(), quality).to(images.device) if len(images) else levels
-    return coded if images.dtype == torch.uint8 else coded.to(images.dtype) / 255
+    """Return the images after JPEG with colour at half resolution, as Pillow saves; floats are rounded to 8 bits first."""
+    return jpeg_compress(images, quality)

@@ -172,7 +172,7 @@ def mean_corruption_error(
         raise ValueError(message("baseline", "errors of the same corruptions as `errors`", f"a difference in: {different}"))
     if (clean is None) != (baseline_clean is None):
         raise ValueError(message("clean, baseline_clean", "both given or both left out", "one of them"))
-    ratios = {name: 100 * ours[name] / _positive(theirs[name], name, "at least one error") for name in ours}
+    ratios = {name: 100 * (ours[name] / _positive(theirs[name], name, "at least one error")) for name in ours}
     relative = np.nan
     if clean is not None:
         clean = checked_float(clean, "clean", low=0, high=1)
