@@ -2,6 +2,12 @@
 
 ==============================  ==============================================================
 ``RandomTransform``             draws for every image of a batch; the base of what follows
+``ColorJitter``, ...            brightness, contrast, saturation, hue: another amount, another order for every image
+``Gamma``, ``Equalize``, ...    tone curves and channels; ``colour`` holds the pure functions
+``GaussianBlur``, ...           out of focus; ``MotionBlur``: camera shake, or a trail that moves the boxes
+``GaussianNoise``, ...          noise of a given strength; ``ISONoise``: the photons and electrons of a sensor
+``JPEGCompression``             at a random quality; ``transparent_jpeg`` shows every step, bit by bit the same
+``Fog``, ``Rain``               weather; ``add_depth_fog`` hides what is far
 ``Flip``, ``Rotation``, ...     moves of pixels: image, boxes, masks and key points under one map
 ``SpatialChain``                several moves, one map: the image is read once
 ``GeometryPlan``                the map itself
@@ -10,6 +16,10 @@ chapter 14
 ``RandomErasing``, ``Cutout``   a rectangle, a square: hidden; ``aware="both"`` hides parts of objects too
 ``HideAndSeek``                 cells of a grid, each with its own coin; nothing at test time
 ``class_activation_maps``       where a classifier found its class; ``judge_localisation`` says how well
+chapter 17
+``PatchShuffle``                a new order for the pixels of small windows; ``FeaturePatchShuffle`` for maps
+``AugMix``                      chains of operations, mixed by random weights; ``views`` makes a training batch
+``JensenShannonLoss``           right on the clean image, and one answer on all its versions
 chapter 18
 ``corruptions``                 14 ways to spoil a test set, five severities each; ``corruption_error``, mCE
 ``expected_calibration_error``  can the confidences be believed? ``calibration_null`` says what chance shows

@@ -2,6 +2,33 @@
 # chapter 13: draw, then change; colour and space
 from .sampling import RandomTransform as RandomTransform
 from .sampling import Draw as Draw
+from .colour_jitter import BrightnessJitter as BrightnessJitter
+from .colour_jitter import ContrastJitter as ContrastJitter
+from .colour_jitter import SaturationJitter as SaturationJitter
+from .colour_jitter import HueJitter as HueJitter
+from .colour_jitter import ColorJitter as ColorJitter
+from .tones import Gamma as Gamma
+from .tones import Posterize as Posterize
+from .tones import Solarize as Solarize
+from .equalise import Equalize as Equalize
+from .tones import AutoContrast as AutoContrast
+from .tones import Grayscale as Grayscale
+from .tones import ChannelShuffle as ChannelShuffle
+from .tones import Invert as Invert
+from .tones import Sharpness as Sharpness
+from .tones import PCAColorNoise as PCAColorNoise
+from .blur import GaussianBlur as GaussianBlur
+from .blur import MotionBlur as MotionBlur
+from .noise import GaussianNoise as GaussianNoise
+from .noise import ISONoise as ISONoise
+from .jpeg import JPEGCompression as JPEGCompression
+from .jpeg import transparent_jpeg as transparent_jpeg
+from .jpeg import JPEGSteps as JPEGSteps
+from .jpeg import jpeg_sizes as jpeg_sizes
+from .weather import Fog as Fog
+from .weather import add_depth_fog as add_depth_fog
+from .weather import Rain as Rain
+from . import colour as colour
 from .plan import GeometryPlan as GeometryPlan
 from .spatial import SpatialTransform as SpatialTransform
 from .spatial import Flip as Flip
@@ -21,6 +48,7 @@ from .targets import clip_boxes as clip_boxes
 from .targets import visibility as visibility
 from .targets import points_inside as points_inside
 from .targets import boxes_from_masks as boxes_from_masks
+
 # chapter 14: erasing
 from .erasing import RandomErasing as RandomErasing
 from .erasing import Cutout as Cutout
@@ -44,6 +72,21 @@ from .localisation import pixel_average_precision as pixel_average_precision
 from .localisation import judge_localisation as judge_localisation
 from .localisation import LocalisationSet as LocalisationSet
 from .localisation import LocalisationReport as LocalisationReport
+
+# chapter 17: shuffle what is near, mix what was changed
+from .patch_shuffle import PatchShuffle as PatchShuffle
+from .patch_shuffle import FeaturePatchShuffle as FeaturePatchShuffle
+from .patch_shuffle import PatchShuffleParams as PatchShuffleParams
+from .patch_shuffle import random_orders as random_orders
+from .patch_shuffle import shuffle_windows as shuffle_windows
+from .patch_shuffle import windows_of as windows_of
+from .augmix import AugMix as AugMix
+from .augmix import AugMixParams as AugMixParams
+from .augmix import mix_chains as mix_chains
+from .jensen_shannon import JensenShannonLoss as JensenShannonLoss
+from .jensen_shannon import ConsistencyTerms as ConsistencyTerms
+from .jensen_shannon import jensen_shannon_divergence as jensen_shannon_divergence
+
 # chapter 18: does it help?
 from . import corruptions as corruptions
 from .calibration import expected_calibration_error as expected_calibration_error
