@@ -12,6 +12,7 @@
 ``SpatialChain``                several moves, one map: the image is read once
 ``GeometryPlan``                the map itself
 ``SanitizeTargets``             clip the boxes, drop what is hardly to be seen, labels and masks with it
+``dot_test``                    does a label stay on its pixel? ``compare_libraries`` asks others too
 chapter 14
 ``RandomErasing``, ``Cutout``   a rectangle, a square: hidden; ``aware="both"`` hides parts of objects too
 ``HideAndSeek``                 cells of a grid, each with its own coin; nothing at test time

@@ -39,6 +39,8 @@ from .spatial import Affine as Affine
 from .spatial import Perspective as Perspective
 from .crops import IoUCrop as IoUCrop
 from .crops import Resize as Resize
+from .elastic import Elastic as Elastic
+from .elastic import smoothed as smoothed
 from .spatial import SpatialChain as SpatialChain
 from .targets import move_target as move_target
 from .targets import SanitizeTargets as SanitizeTargets
@@ -48,6 +50,12 @@ from .targets import clip_boxes as clip_boxes
 from .targets import visibility as visibility
 from .targets import points_inside as points_inside
 from .targets import boxes_from_masks as boxes_from_masks
+from .dot_test import dot_test as dot_test
+from .dot_test import measure_dot as measure_dot
+from .dot_test import Dot as Dot
+from .dot_test import DotResult as DotResult
+from .dot_comparison import compare_libraries as compare_libraries
+from .dot_comparison import draw_disagreements as draw_disagreements
 
 # chapter 14: erasing
 from .erasing import RandomErasing as RandomErasing

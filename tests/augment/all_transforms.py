@@ -10,6 +10,8 @@ from collections.abc import Callable
 from course_utils.augment.augmix import AugMix
 from course_utils.augment.blur import GaussianBlur, MotionBlur
 from course_utils.augment.colour_jitter import BrightnessJitter, ColorJitter, ContrastJitter, HueJitter, SaturationJitter
+from course_utils.augment.crops import IoUCrop, RandomCrop, RandomResizedCrop, Resize
+from course_utils.augment.elastic import Elastic
 from course_utils.augment.equalise import Equalize
 from course_utils.augment.erasing import Cutout, RandomErasing
 from course_utils.augment.hide_and_seek import HideAndSeek
@@ -17,6 +19,7 @@ from course_utils.augment.jpeg import JPEGCompression
 from course_utils.augment.noise import GaussianNoise, ISONoise
 from course_utils.augment.patch_shuffle import PatchShuffle
 from course_utils.augment.sampling import RandomTransform
+from course_utils.augment.spatial import Affine, Flip, Perspective, Rotation, SpatialChain
 from course_utils.augment.tones import (
     AutoContrast,
     ChannelShuffle,
@@ -31,6 +34,18 @@ from course_utils.augment.tones import (
 from course_utils.augment.weather import Fog, Rain
 
 FACTORIES: dict[str, Callable[[], RandomTransform]] = {
+    "Flip": lambda: Flip(p=1, mirror_pairs=[(0, 1)]),
+    "Flip, vertical": lambda: Flip("vertical", p=1),
+    "Rotation": lambda: Rotation(40, fill="mean"),
+    "Rotation, expanding": lambda: Rotation(40, expand=True),
+    "Affine": lambda: Affine(30, padding="reflection"),
+    "Perspective": lambda: Perspective(0.5, fill=0.5),
+    "Elastic": lambda: Elastic(10, 3, padding="border"),
+    "RandomCrop": lambda: RandomCrop(24, 4, pad_if_needed=True),
+    "RandomResizedCrop": lambda: RandomResizedCrop(20, (0.3, 1)),
+    "IoUCrop": lambda: IoUCrop(16),
+    "Resize": lambda: Resize((12, 18)),
+    "SpatialChain": lambda: SpatialChain([Flip(), Rotation(20), Elastic(5, 3), RandomResizedCrop(20, (0.5, 1))]),
     "RandomErasing, random": lambda: RandomErasing(p=1),
     "RandomErasing, normal, three, log": lambda: RandomErasing(p=1, value="normal", count=3, ratio_sampling="log"),
     "RandomErasing, object-aware": lambda: RandomErasing(p=1, value="mean", aware="object", min_visible=0.3),
