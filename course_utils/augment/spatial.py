@@ -26,6 +26,7 @@ Taught in ``13_colour_and_space``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -218,15 +219,14 @@ class Rotation(SpatialTransform):
     center : (float, float), optional
         Point (x, y) in pixels that stays; the centre of the image by default.
     expand : bool, default False
-        Make the canvas as large as the turned image. A batch gets the canvas of its largest one, so that it stays a batch.
-        Without ``center`` only.
+        Make the canvas large enough for every angle of the range, so that all results have one size. Without ``center`` only.
     **reading
         As in ``SpatialTransform``.
 
     Notes
     -----
-    A multiple of 90 degrees copies the pixels, where the canvas allows it. The turned canvas is ``ceil(W |cos| + H |sin|)``
-    wide; torchvision rounds the left and the right half up separately and can be one pixel wider.
+    A multiple of 90 degrees copies the pixels, where the canvas allows it. The canvas of one angle t is
+    ``ceil(W |cos t| + H |sin t|)`` wide; torchvision rounds the left and the right half up separately and can be wider.
 
     Examples
     --------
@@ -263,8 +263,7 @@ class Rotation(SpatialTransform):
         if not self.expand:
             centre = middle if self.center is None else linear.new_tensor(self.center)
             return GeometryPlan(about(linear, centre), size, size)
-        reach = linear.abs() @ (2 * middle)  # (n, 2): width and height of the turned canvas
-        width, height = (int((side - 1e-4).ceil()) for side in reach.amax(0)) if len(reach) else reversed(size)
+        height, width = turned_canvas(size, self.degrees)
         return GeometryPlan(about(linear, middle, linear.new_tensor([width / 2, height / 2]) - middle), (height, width), size)
 
 
@@ -509,6 +508,26 @@ def checked_range(value: float | Sequence[float], name: str) -> tuple[float, flo
     if len(values) != 2 or values[0] > values[1]:
         raise ValueError(message(name, "a number, or a range (low, high)", repr(value)))
     return values
+
+
+def turned_canvas(size: tuple[int, int], degrees: tuple[float, float]) -> tuple[int, int]:
+    """Return the canvas (H', W') that holds an image of ``size`` (H, W) turned by any angle of a range.
+
+    The width ``W |cos t| + H |sin t|`` is largest at an end of the range, or where the diagonal lies flat.
+
+    >>> turned_canvas((3, 4), (0, 0)), turned_canvas((3, 4), (90, 90)), turned_canvas((3, 4), (0, 90))
+    ((3, 4), (4, 3), (5, 5))
+    """
+    low, high = degrees
+    sides = []
+    for along, across in ((size[0], size[1]), (size[1], size[0])):  # height, then width
+        flat = math.degrees(math.atan2(across, along))
+        peaks = [turn + sign * flat for turn in range(-360, 361, 180) for sign in (-1, 1)]
+        angles = [low, high, *(peak for peak in peaks if (peak - low) % 360 <= high - low)]
+        radians = [math.radians(angle) for angle in angles]
+        longest = max(along * abs(math.cos(t)) + across * abs(math.sin(t)) for t in radians)
+        sides.append(max(1, math.ceil(longest - 1e-4)))
+    return sides[0], sides[1]
 
 
 def square(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
