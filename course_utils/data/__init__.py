@@ -8,6 +8,7 @@ Nothing here needs a download. In the order in which the course meets them:
 - ``SpriteScenes``: toys on a stage, with boxes and masks, for detection;
 - ``Sprites``: one toy a picture with class, box, mask, key points and pose; few examples, odd views, things in the way;
 - ``Creatures``: striped animals with coloured heads, for weakly supervised localisation;
+- ``Pedestrians``: people who walk past four cameras, some with something in front, for re-identification;
 - ``Landmarks``: unique monuments in streets that look alike, with masks and homographies; ``landmarks`` renders more;
 - ``ImageFolder``: a folder of the reader's own pictures;
 - ``cached_arrays``: results kept on disk between runs;

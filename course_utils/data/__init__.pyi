@@ -22,6 +22,8 @@ from .sprites.dataset import SpritePicture as SpritePicture
 from .sprites.creatures import Creatures as Creatures
 from .sprites.creatures import CreaturePicture as CreaturePicture
 from . import sprites as sprites
+from .pedestrians.dataset import Pedestrians as Pedestrians
+from .pedestrians.dataset import PedestrianPicture as PedestrianPicture
 from .landmarks.dataset import Landmarks as Landmarks
 from .landmarks.dataset import LandmarkView as LandmarkView
 from . import landmarks as landmarks

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from course_utils.checks import checked_float, message
 from course_utils.data import steady
 from course_utils.data.photographs import photograph_array
 from course_utils.data.sprite_scenes.drawing import Sprite
@@ -101,3 +102,13 @@ def _surface(r: np.random.Generator, split: str, height: int, width: int) -> np.
         (width, height), Image.Resampling.BILINEAR, box=(x, y, x + crop_width, y + crop_height)
     )
     return np.asarray(picture, np.float32) * np.asarray(TONES[int(r.integers(len(TONES)))], np.float32)
+
+
+def checked_occlusion(occlusion: float, split: str) -> float:
+    """Return the share to be hidden; training pictures have nothing in front."""
+    occlusion = checked_float(occlusion, "occlusion", low=0, high=LARGEST_SHARE)
+    if occlusion and split == "train":
+        raise ValueError(
+            message("occlusion", "0 for the training split", str(occlusion), "Hide things while training with `augment`.")
+        )
+    return occlusion

@@ -111,3 +111,7 @@ from .ranking_losses import FastAPLoss as FastAPLoss
 from .ranking_losses import SmoothAPLoss as SmoothAPLoss
 from .ranking_losses import BlackboxAPLoss as BlackboxAPLoss
 from .ranking_losses import TripletListLoss as TripletListLoss
+
+# chapter 14: find a person again in another camera
+from .reidentification import reidentification as reidentification
+from .reidentification import Reidentification as Reidentification

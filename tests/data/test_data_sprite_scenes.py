@@ -313,3 +313,30 @@ def test_it_feeds_a_data_loader_with_workers(toys):
         for scene, other in zip(batch, expected, strict=True):
             assert torch.equal(scene.image, other.image) and torch.equal(scene.masks, other.masks)
             assert isinstance(scene.boxes, tv_tensors.BoundingBoxes) and torch.equal(scene.boxes, other.boxes)
+
+
+# -- things in the way ----------------------------------------------------------------------------------------------------
+def test_something_in_front_of_every_object_changes_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    free, hidden = data.SpriteScenes("test", n_images=10), data.SpriteScenes("test", n_images=10, occlusion=0.4)
+    same = (free.images == hidden.images).all(dim=1)
+    assert 0.5 < same.double().mean() < 0.99
+    hidden_area, free_area = (hidden.instances > 0).sum(), (free.instances > 0).sum()
+    assert 0.3 < float(hidden_area / free_area) < 0.75
+    for without, scene in zip(free, hidden):
+        assert len(scene.labels) <= len(without.labels) and (scene.visibility > 0).all()
+        assert not (scene.masks.any(0) & ~without.masks.any(0)).any()
+    assert hidden._visibility.mean() < 0.8 * free._visibility.mean() and hidden._difficult.sum() > free._difficult.sum()
+    assert hidden.fingerprint() != free.fingerprint() and "occlusion" not in free.description
+
+
+def test_an_object_that_is_hidden_altogether_is_not_in_the_truth():
+    whole, hidden = (composed("test", 1, 3, 96, occlusion=share) for share in (0.0, 0.9))
+    seen = set(np.unique(hidden.instances).tolist()) - {0}
+    assert seen == set(range(1, len(hidden.labels) + 1)) and len(hidden.labels) <= len(whole.labels)
+    assert (hidden.boxes[:, 2:] > hidden.boxes[:, :2]).all()
+
+
+def test_training_scenes_have_nothing_in_front():
+    with pytest.raises(ValueError, match="`occlusion` must be 0 for the training split"):
+        data.SpriteScenes("train", occlusion=0.3)

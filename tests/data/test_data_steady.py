@@ -12,7 +12,7 @@ import pytest
 
 from course_utils.data import steady, street_world
 
-ROOMS = ("street_world", "sprite_scenes", "sprites")
+ROOMS = ("street_world", "sprite_scenes", "sprites", "pedestrians")
 FREE = {"exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2",
         "hypot", "power", "angle", "dot", "matmul", "einsum", "inner", "tensordot", "linalg"}  # fmt: skip
 """What IEEE 754 leaves to the library."""
@@ -41,6 +41,8 @@ for views in data.sprites.VIEWS:
     pictures[f"sprites {views}"], pictures[f"masks {views}"] = toys.images.numpy(), toys.masks.numpy()
     pictures[f"points {views}"] = toys.keypoints.nan_to_num().numpy()
 pictures["creatures"] = data.Creatures("test", n=8, size=48, occlusion=0.3).images.numpy()
+pictures["people"] = data.Pedestrians("query", n_people=6).images.numpy()
+pictures["hidden scene"] = composed("test", 1, 3, 96, occlusion=0.3).image
 np.savez(sys.argv[1], **pictures)
 """
 

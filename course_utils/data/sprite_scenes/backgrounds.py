@@ -72,12 +72,12 @@ class Background:
 def background(r: np.random.Generator, split: str, size: int) -> Background:
     """Return the background of one scene, cut from the split's quarters only."""
     if r.random() < 0.25:
-        return Background(_crop(r, FLATS[int(r.integers(len(FLATS)))], split, size, size), 0.0)
+        return Background(cropped(r, FLATS[int(r.integers(len(FLATS)))], split, size, size), 0.0)
     horizon = size * r.uniform(0.16, 0.42)
     top = round(horizon)
     pixels = np.empty((size, size, 3), np.float32)
     focus = size / 96 * r.uniform(0.4, 1.6)
-    pixels[:top] = _crop(r, BACKDROPS[int(r.integers(len(BACKDROPS)))], split, top, size, focus)
+    pixels[:top] = cropped(r, BACKDROPS[int(r.integers(len(BACKDROPS)))], split, top, size, focus)
     pixels[top:] = _ground(r, GROUNDS[int(r.integers(len(GROUNDS)))], split, size, horizon)[: size - top]
     seam = slice(max(0, top - 1), top + 2)  # the far edge of the ground is out of focus as well
     pixels[seam] = (pixels[seam] + pixels[seam].mean(axis=0)) / 2
@@ -104,7 +104,7 @@ def _toned(r: np.random.Generator, name: str, pixels: np.ndarray) -> np.ndarray:
     return pixels * np.float32(GAIN.get(name, 1.0)) * np.asarray(tones[int(r.integers(len(tones)))], np.float32)
 
 
-def _crop(r: np.random.Generator, name: str, split: str, height: int, width: int, blur: float = 0.0) -> np.ndarray:
+def cropped(r: np.random.Generator, name: str, split: str, height: int, width: int, blur: float = 0.0) -> np.ndarray:
     """Return a random upright crop of a region at the size asked for, perhaps mirrored, perhaps out of focus."""
     source = quarter(name, split)
     full = min(source.shape[0], source.shape[1] * height / width)

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from course_utils.data import steady
+from course_utils.data.occluders import occluder
 from course_utils.data.sprite_scenes import distractors, objects
 from course_utils.data.sprite_scenes.backgrounds import QUARTERS, background
 from course_utils.data.sprite_scenes.drawing import Pose, Sprite, rendered
@@ -90,8 +91,11 @@ class Composition:
     inside: np.ndarray
 
 
-def composed(split: str, seed: int, index: int, size: int) -> Composition:
-    """Return scene ``index`` of a split: a pure function of its arguments."""
+def composed(split: str, seed: int, index: int, size: int, occlusion: float = 0.0) -> Composition:
+    """Return scene ``index`` of a split: a pure function of its arguments.
+
+    With an ``occlusion`` above 0, something hides that share of the box of every object; the rest of the picture is equal.
+    """
     key = (WORLD, seed, tuple(QUARTERS).index(split), index)
     r = stream(*key, 0)
     light = _light(r)
@@ -108,6 +112,8 @@ def composed(split: str, seed: int, index: int, size: int) -> Composition:
     picture = back.pixels
     for toy in toys:
         throw_shadow(picture, toy, light, size, flat=back.horizon == 0)
+    if occlusion > 0:
+        toys = [*toys, *_occluders(toys, key, split, size, occlusion)]
     for toy in toys:
         inner, outer = toy.windows(size)
         alpha = toy.sprite.alpha[outer][..., None]
@@ -189,6 +195,15 @@ def _placed(sprite: Sprite, label: int, toys: list[Toy], r: np.random.Generator,
     return None
 
 
+def _occluders(toys: list[Toy], key: tuple[int, ...], split: str, size: int, occlusion: float) -> list[Toy]:
+    """Return what hides the objects, as things that are nearer than all toys and belong to no class."""
+    hiding = []
+    for number, box in enumerate(_truth(toys, size)[2].tolist()):
+        sprite = occluder(stream(*key, 1000 + number), tuple(box), occlusion, split, size, size)
+        hiding.append(Toy(sprite, -1, 0, 0, float(size), sprite.area))
+    return hiding
+
+
 def visible_masks(toys: list[Toy], size: int) -> list[np.ndarray]:
     """Return the visible mask of every toy inside its own window of the frame; toys from far to near."""
     free = np.ones((size, size), np.float32)
@@ -250,7 +265,7 @@ def _truth(toys: list[Toy], size: int) -> tuple[np.ndarray, ...]:
     instances = np.zeros((size, size), np.uint8)
     labels, boxes, visibility, inside = [], [], [], []
     for toy, mask in zip(toys, visible_masks(toys, size)):
-        if toy.label < 0:
+        if toy.label < 0 or not mask.any():
             continue
         inner, outer = toy.windows(size)
         labels.append(toy.label)

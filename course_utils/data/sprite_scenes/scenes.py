@@ -29,6 +29,7 @@ from torchvision import tv_tensors
 
 from course_utils.checks import checked_choice, checked_int
 from course_utils.data.cache import cached_arrays
+from course_utils.data.occluders import checked_occlusion
 from course_utils.data.sprite_scenes.backgrounds import QUARTERS
 from course_utils.data.sprite_scenes.composition import composed
 from course_utils.data.sprite_scenes.objects import CLASS_NAMES
@@ -82,6 +83,10 @@ class SpriteScenes(Dataset):
         Default: 600, 100 and 200. Scene ``i`` is the same for every ``n_images``.
     size : int, default 96
         Height and width of the images in pixels, at least 32; toys are 12 to 48 pixels long at 96, else in proportion.
+    occlusion : float, default 0
+        Share of the box of every object that something hides, up to 0.9; validation and test only. What hides it is cut from
+        photographs that no training scene uses. Boxes are those of what is still visible; an object that is hidden
+        altogether is not in the truth. The rest of the scene is equal to the one without.
 
     Attributes
     ----------
@@ -94,7 +99,7 @@ class SpriteScenes(Dataset):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, or there is no such split.
+        If an argument is of the wrong kind, there is no such split, or training scenes are to be occluded.
 
     Notes
     -----
@@ -111,13 +116,17 @@ class SpriteScenes(Dataset):
     (torch.Size([3, 96, 96]), 4, torch.Size([96, 96]))
     """
 
-    def __init__(self, split: str = "train", seed: int = 1, n_images: int | None = None, size: int = 96) -> None:
+    def __init__(
+        self, split: str = "train", seed: int = 1, n_images: int | None = None, size: int = 96, occlusion: float = 0.0
+    ) -> None:
         self.split = checked_choice(split, "split", tuple(QUARTERS))
         self.seed = checked_int(seed, "seed", low=0)
         self.n_images = N_IMAGES[split] if n_images is None else checked_int(n_images, "n_images", low=1)
         self.size = checked_int(size, "size", low=32)
+        self.occlusion = checked_occlusion(occlusion, split)
         self.class_names = CLASS_NAMES
         key = f"version {GENERATOR_VERSION}, {split}, seed {seed}, {self.n_images} images, size {size}"
+        key += f", occlusion {self.occlusion}" if self.occlusion else ""
         arrays = cached_arrays(f"sprite-scenes-{split}-{seed}", key, self._draw)
         self.images = torch.from_numpy(arrays["images"])
         self.instances = torch.from_numpy(arrays["instances"])
@@ -184,6 +193,7 @@ class SpriteScenes(Dataset):
         """
         digest = hashlib.sha256()
         digest.update(repr((self.split, self.seed, self.size, len(self), self._start)).encode())
+        digest.update(f"occlusion {self.occlusion}".encode() if self.occlusion else b"")
         digest.update(self._labels.numpy().tobytes())
         digest.update((self._boxes / 2).round().to(torch.int64).numpy().tobytes())
         colours = self.images[::5].double().mean(dim=(2, 3))
@@ -192,7 +202,7 @@ class SpriteScenes(Dataset):
 
     def _draw(self) -> dict[str, np.ndarray]:
         scenes = [
-            composed(self.split, self.seed, index, self.size)
+            composed(self.split, self.seed, index, self.size, self.occlusion)
             for index in progress(range(self.n_images), desc=f"drawing {self.split} scenes", unit="scene")
         ]
         return {

@@ -30,9 +30,10 @@ from torchvision import tv_tensors
 from course_utils.checks import checked_choice, checked_int
 from course_utils.data import steady
 from course_utils.data.cache import cached_arrays
+from course_utils.data.occluders import checked_occlusion
 from course_utils.data.sprite_scenes.drawing import Colour, Drawing
 from course_utils.data.sprite_scenes.objects import jittered, shaded
-from course_utils.data.sprites.dataset import checked_number, checked_occlusion, stacked
+from course_utils.data.sprites.dataset import checked_number, stacked
 from course_utils.data.sprites.portrait import SPLITS, WORLDS, portrait
 from course_utils.data.sprites.views import Views
 from course_utils.profile import progress

@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from course_utils.checks import checked_choice, checked_float, checked_int, message
+from course_utils.checks import checked_choice, checked_int, message
 from course_utils.data.cache import cached_arrays
-from course_utils.data.occluders import LARGEST_SHARE
+from course_utils.data.occluders import checked_occlusion
 from course_utils.data.sprite_scenes.drawing import Pose
 from course_utils.data.sprite_scenes.objects import CLASS_NAMES, DRAWN_BY
 from course_utils.data.sprites.portrait import SPLITS, WORLDS, Portrait, portrait
@@ -248,16 +248,6 @@ def stacked(portraits: Iterable[Portrait]) -> dict[str, np.ndarray]:
         "poses": np.array([(p.pose.size, p.pose.angle, p.pose.mirrored) for p in portraits], np.float32),
         "visibility": np.array([p.visibility for p in portraits], np.float32),
     }
-
-
-def checked_occlusion(occlusion: float, split: str) -> float:
-    """Return the share to be hidden; training pictures have nothing in front."""
-    occlusion = checked_float(occlusion, "occlusion", low=0, high=LARGEST_SHARE)
-    if occlusion and split == "train":
-        raise ValueError(
-            message("occlusion", "0 for the training split", str(occlusion), "Hide things while training with `augment`.")
-        )
-    return occlusion
 
 
 def checked_number(n: int | None, few_shot: int | None, split: str, n_classes: int, usual: dict[str, int]) -> int:
