@@ -25,15 +25,15 @@ Conventions
 Source: D. Hendrycks, T. Dietterich, ICLR 2019, arXiv:1903.12261.
 """
 
+from course_utils.augment.corruptions.corrupting import Corrupted as Corrupted
+from course_utils.augment.corruptions.corrupting import corrupt as corrupt
+from course_utils.augment.corruptions.corrupting import generator_for as generator_for
+from course_utils.augment.corruptions.corrupting import suite as suite
 from course_utils.augment.corruptions.errors import ALEXNET_ERRORS as ALEXNET_ERRORS
 from course_utils.augment.corruptions.errors import CorruptionError as CorruptionError
 from course_utils.augment.corruptions.errors import MeanCorruptionError as MeanCorruptionError
 from course_utils.augment.corruptions.errors import corruption_error as corruption_error
 from course_utils.augment.corruptions.errors import mean_corruption_error as mean_corruption_error
-from course_utils.augment.corruptions.corrupting import Corrupted as Corrupted
-from course_utils.augment.corruptions.corrupting import corrupt as corrupt
-from course_utils.augment.corruptions.corrupting import generator_for as generator_for
-from course_utils.augment.corruptions.corrupting import suite as suite
 from course_utils.augment.corruptions.tables import CORRUPTIONS as CORRUPTIONS
 from course_utils.augment.corruptions.tables import SEVERITIES as SEVERITIES
 from course_utils.augment.corruptions.tables import Corruption as Corruption
