@@ -205,9 +205,7 @@ def jpeg_compress(images: Tensor, quality: int | Tensor) -> Tensor:
     >>> bool((jpeg_compress(grey, 10) == grey).all())
     True
     """
-    checked_images(images, channels=(1, 3))
-    qualities = checked_quality(quality, images).tolist()
-    levels = (images if images.dtype == torch.uint8 else to_uint8(images.float())).cpu()
+    levels, qualities = _levels_and_qualities(images, quality)
     if not len(levels):
         return images.clone()
     out = torch.stack([io.decode_jpeg(io.encode_jpeg(level, q)) for level, q in zip(levels, qualities)]).to(images.device)
@@ -216,10 +214,14 @@ def jpeg_compress(images: Tensor, quality: int | Tensor) -> Tensor:
 
 def jpeg_sizes(images: Tensor, quality: int | Tensor) -> Tensor:
     """Return the size of each image's JPEG file in bytes: (B,), int64. Arguments as in ``jpeg_compress``."""
-    checked_images(images, channels=(1, 3))
-    qualities = checked_quality(quality, images).tolist()
-    levels = (images if images.dtype == torch.uint8 else to_uint8(images.float())).cpu()
+    levels, qualities = _levels_and_qualities(images, quality)
     return torch.tensor([len(io.encode_jpeg(level, q)) for level, q in zip(levels, qualities)], dtype=torch.int64)
+
+
+def _levels_and_qualities(images: Tensor, quality: int | Tensor) -> tuple[Tensor, list[int]]:
+    checked_images(images, channels=(1, 3))
+    levels = images if images.dtype == torch.uint8 else to_uint8(images.float())
+    return levels.cpu().contiguous(), checked_quality(quality, images).tolist()
 
 
 def transparent_jpeg(images: Tensor, quality: int | Tensor, subsampling: str = "4:2:0") -> JPEGSteps:
@@ -321,13 +323,13 @@ def dct_matrix(device: Any = None) -> Tensor:
 def block_dct(plane: Tensor) -> Tensor:
     """Return the DCT of the 8 x 8 blocks of a plane (B, 8 R, 8 C): (B, R, C, 8, 8), in multiples of 1/8.
 
-    As libjpeg does, rows first, rounded, then columns, rounded.
+    As libjpeg does, rows first, rounded, then columns, rounded. All numbers are whole and exact in double precision.
     """
     n, height, width = plane.shape
-    blocks = plane.view(n, height // 8, 8, width // 8, 8).permute(0, 1, 3, 2, 4).double()
     cosines = torch.tensor(COSINES, dtype=torch.float64, device=plane.device)
-    rows = shifted_right(blocks @ cosines.T, 11)
-    return (shifted_right(cosines @ rows, 15) / 8).to(plane.dtype)
+    rows = shifted_right(plane.double().view(n, height, width // 8, 8) @ cosines.T, 11)
+    both = shifted_right(cosines @ rows.view(n, height // 8, 8, width), 15)
+    return (both.to(plane.dtype) / 8).view(n, height // 8, 8, width // 8, 8).transpose(2, 3)
 
 
 def block_idct(coefficients: Tensor) -> Tensor:
@@ -337,15 +339,17 @@ def block_idct(coefficients: Tensor) -> Tensor:
     """
     n, rows, columns = coefficients.shape[:3]
     cosines = torch.tensor(COSINES, dtype=torch.float64, device=coefficients.device)
-    blocks = shifted_right(shifted_right(cosines.T @ coefficients.double(), 11) @ cosines, 18)
-    return blocks.to(coefficients.dtype).permute(0, 1, 3, 2, 4).reshape(n, 8 * rows, 8 * columns)
+    lines = coefficients.transpose(2, 3).double().reshape(n, rows, 8, 8 * columns)
+    half = shifted_right(cosines.T @ lines, 11)
+    both = shifted_right(half.view(n, 8 * rows, columns, 8) @ cosines, 18)
+    return both.to(coefficients.dtype).view(n, 8 * rows, 8 * columns)
 
 
 def shifted_right(values: Tensor, bits: int) -> Tensor:
     """Return ``values / 2**bits`` rounded to whole numbers, halves upwards."""
-    return (values / 2**bits + 0.5).floor_()
+    return values.mul(0.5**bits).add_(0.5).floor_()
 
 
 def round_half_away(values: Tensor) -> Tensor:
     """Return values rounded to whole numbers, halves away from zero, as libjpeg's quantiser does."""
-    return (values.abs() + 0.5).floor_() * values.sign()
+    return values.abs().add_(0.5).floor_().copysign_(values)
