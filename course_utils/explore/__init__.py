@@ -10,7 +10,8 @@ In the order in which the course meets them:
 - ``ConventionCourt``: one draggable ranking before every convention of average precision (`05_mean_average_precision`);
 - ``DetectionBench``: draw and drag boxes, and see which count as found (`05_mean_average_precision`);
 - ``PushAndPull``: whom a ranking loss pushes, and whom it leaves alone (`06_listwise_ap_loss`);
-- ``PipelineBench``: drag augmentations into order, and see what moves along (`13_colour_and_space`).
+- ``PipelineBench``: drag augmentations into order, and see what moves along (`13_colour_and_space`);
+- ``ErasingBench``: draw a hole, and watch score and activation map change (`14_erasing`).
 
 To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
 ``Event`` (``explore.canvas``). The names are looked up on first use.
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from course_utils.explore.city_navigator import CityNavigator
     from course_utils.explore.convention_court import ConventionCourt
     from course_utils.explore.detection_bench import DetectionBench
+    from course_utils.explore.erasing_bench import ErasingBench
     from course_utils.explore.matching_bench import MatchingBench
     from course_utils.explore.pipeline_bench import PipelineBench
     from course_utils.explore.protocol_switch import ProtocolSwitch
@@ -45,6 +47,7 @@ _HOME = {
     "DetectionBench": "detection_bench",
     "PushAndPull": "push_and_pull",
     "PipelineBench": "pipeline_bench",
+    "ErasingBench": "erasing_bench",
     "Explorer": "base",
     "View": "base",
     "Control": "base",
@@ -64,6 +67,7 @@ __all__ = [  # noqa: RUF022 - the order of teaching
     "DetectionBench",
     "PushAndPull",
     "PipelineBench",
+    "ErasingBench",
     "Explorer",
     "View",
     "Control",

@@ -26,10 +26,17 @@ from course_utils.explore.court_play import GUESSES
 from course_utils.explore.court_play import PRESETS as RANKINGS
 from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
 from course_utils.explore.detection_bench import DetectionBench
+from course_utils.explore.erasing import FILLS, METHODS, ErasingState
+from course_utils.explore.erasing_bench import ErasingBench
 from course_utils.explore.matching import SCALES, MatchState
 from course_utils.explore.matching_bench import MatchingBench
 from course_utils.explore.matching_play import GUESSES as EXPECTATIONS
 from course_utils.explore.matching_play import PRESETS as PAIRS
+from course_utils.explore.pipeline import PipelineState
+from course_utils.explore.pipeline_bench import PipelineBench
+from course_utils.explore.pipeline_operations import OPERATIONS, Chip
+from course_utils.explore.pipeline_pictures import NAMES as PICTURES
+from course_utils.explore.pipeline_play import PRESETS as ROWS_OF_CHIPS
 from course_utils.explore.protocol import KINDS as CHIPS
 from course_utils.explore.protocol import PRESETS as CHIP_LISTS
 from course_utils.explore.protocol import ProtocolState
@@ -259,6 +266,54 @@ _MATCH_EXTREMES = (
     replace(PAIRS["two eyes"], probe=(1e9, -1e9), before=((5.0, 5.0, 5.0, 5.0), 0, "only 1", 0.0, False)),
 )
 
+_SHARE = st.floats(-0.5, 1.5)
+_ROW = st.lists(st.builds(Chip, st.sampled_from([*OPERATIONS, "nothing"]), _SHARE, _SHARE), max_size=8).map(tuple)
+_PIPELINE_STATES = st.builds(
+    PipelineState,
+    chips=_ROW,
+    names=st.sampled_from(["", "A", "CAB", "ABCDEF", "XY"]),
+    picture=st.sampled_from([*PICTURES, "nobody"]),
+    seed=st.integers(-1, 20000),
+    fuse=st.booleans(),
+    chosen=st.sampled_from(["", "A", "F"]),
+    outcome=st.integers(-1, 9),
+    held=st.sampled_from(["", "A", "shelf rotate", "A strength"]),
+    at=st.tuples(_PIXEL, _PIXEL),
+    last=st.sampled_from(["", "A"]),
+    before=st.just(()) | st.tuples(_ROW, st.booleans(), st.sampled_from([*PICTURES, "x"]), st.integers(-5, 5)),
+    task=st.integers(-1, 9),
+    preset=st.sampled_from(sorted(ROWS_OF_CHIPS)),
+)
+_PIPELINE_EXTREMES = (
+    PipelineState((), ""),  # nothing is done
+    PipelineState((Chip("crop", 1.0, 1.0),) * 6, "ABCDEF", "person", fuse=False),  # hardly an object is left
+    PipelineState((Chip("normalise"), Chip("normalise"), Chip("colours", 1.0, 1.0)), "ABC", "sign", chosen="C"),
+    PipelineState(tuple(Chip(name, 1.0, 1.0) for name in ("elastic", "perspective", "zoom", "affine")), "ABCD", "six"),
+    PipelineState(tuple(Chip(name, 0.0, 0.0) for name in OPERATIONS), "", "cup", seed=-1, fuse=False),
+)
+
+_HOLE = st.just(()) | st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL)
+_ERASING_STATES = st.builds(
+    ErasingState,
+    hole=_HOLE,
+    method=st.sampled_from([*METHODS, "none"]),
+    draw=st.integers(-1, 99),
+    fill=st.sampled_from([*FILLS, "grey"]),
+    threshold=st.floats(-1, 2),
+    picture=st.integers(-1, 20),
+    shown=st.integers(-2, 9),
+    draft=st.none() | st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL),
+    overlay=st.booleans(),
+    task=st.integers(-1, 9),
+    preset=st.sampled_from(["telling part", "fills", "random holes", "map to box", "nowhere"]),
+)
+_ERASING_EXTREMES = (
+    ErasingState(hole=(-9e3, -9e3, 9e3, 9e3)),  # everything is hidden
+    ErasingState(hole=(7.0, 7.0, 7.0, 7.0), draft=(5.0, 5.0, 5.0, 5.0), threshold=1.0),
+    ErasingState(method="Hide-and-Seek", draw=3, fill="noise", picture=99, shown=2, threshold=0.0),
+    ErasingState(method="Cutout", draw=10_000, overlay=False, task=99, preset="map to box"),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
@@ -271,7 +326,11 @@ EXPLORERS = {
     "theatre": Case(lambda _get: ThresholdTheatre(), _THEATRE_STATES, _THEATRE_EXTREMES),
     "theatre-own": Case(lambda _get: ThresholdTheatre(predictions=_OWN, truth=_OWN_TRUTH), _THEATRE_STATES, _OWN_EXTREMES),
     "protocol": Case(lambda _get: ProtocolSwitch(), _PROTOCOL_STATES, _PROTOCOL_EXTREMES),
+    "pipeline": Case(lambda _get: PipelineBench(), _PIPELINE_STATES, _PIPELINE_EXTREMES),
+    "pipeline-order": Case(lambda _get: PipelineBench("order"), _PIPELINE_STATES, _PIPELINE_EXTREMES),
     "detection": Case(lambda _get: DetectionBench(), _BENCH_STATES, _BENCH_EXTREMES),
+    "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
+    "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
 
@@ -428,7 +487,7 @@ def test_an_injected_exception_lands_in_the_error_line_and_the_last_good_state_s
     assert "Traceback" in explorer.last_error
     assert explorer.state == good and _snapshot(explorer) == picture
     assert other.widget.value == before
-    canvas = next(iter(explorer.canvases.values()))
+    canvas = next(canvas for canvas in explorer.canvases.values() if canvas.scene["marks"])
     mark = canvas.scene["marks"][0]
     canvas.receive({"kind": "events", "counter": 77, "events": [{"kind": "move", "name": mark["name"], "x": 0.0, "y": 0.0}]})
     assert canvas.answer == 77  # the front end is not left waiting
