@@ -26,13 +26,14 @@ Taught in ``05_mean_average_precision``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision import tv_tensors
 
 from course_utils import profile
 from course_utils.checks import checked_float, checked_int, checked_tensor, message
@@ -175,6 +176,7 @@ def train_detector(
     n_steps: int = 1300,
     *,
     validation: Any = None,
+    transform: Callable[..., tuple[Tensor, list[dict[str, Tensor]]]] | None = None,
     generator: torch.Generator | None = None,
     batch_size: int = 8,
     learning_rate: float = 3e-3,
@@ -195,6 +197,11 @@ def train_detector(
     n_steps : int, default 1300
     validation : sequence of scenes, optional
         Their loss is computed every ``validate_every`` steps; the weights with the lowest are kept.
+    transform : callable, optional
+        Further augmentation: called as ``transform(images, objects)`` with a batch ``(B, 3, H, W)``, uint8, and one dictionary
+        of ``boxes`` (``tv_tensors.BoundingBoxes``) and ``labels`` an image, as the transforms of ``augment`` and of
+        torchvision v2 take them. It draws from torch's global stream, which ``fit`` seeds, so the order of the images does
+        not depend on it. Boxes are then clipped to the image, and those that are left with less than a pixel are dropped.
     generator : torch.Generator, optional
         Draws the order of the images and their changes.
     batch_size : int, default 8
@@ -222,7 +229,7 @@ def train_detector(
     """
     n_steps = checked_int(n_steps, "n_steps", low=1)
     checked_float(learning_rate, "learning_rate", above=0)
-    batches = _Batches(scenes, checked_int(batch_size, "batch_size", low=1), generator)
+    batches = _Batches(scenes, checked_int(batch_size, "batch_size", low=1), generator, transform)
     optimizer = torch.optim.AdamW(detector.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=max(n_steps, 2), pct_start=0.1)
     return fit(
@@ -278,19 +285,38 @@ class _ValidationLoss:
 class _Batches:
     """A pass through the scenes in a new order each time, half of them mirrored."""
 
-    def __init__(self, scenes: Any, batch_size: int, generator: torch.Generator | None) -> None:
+    def __init__(
+        self, scenes: Any, batch_size: int, generator: torch.Generator | None, transform: Callable | None = None
+    ) -> None:
         self.images, self.objects = _read(scenes, "scenes")
-        self.batch_size, self.generator = batch_size, generator
+        self.batch_size, self.generator, self.transform = batch_size, generator, transform
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         order = torch.randperm(len(self.images), generator=self.generator)
         for chosen in order.split(self.batch_size):
             mirror = (torch.rand(len(chosen), generator=self.generator) < 0.5).tolist()
             shown = [self._mirrored(i) if m else (self.images[i], self.objects[i]) for i, m in zip(chosen.tolist(), mirror)]
-            yield {"images": torch.stack([image for image, _ in shown]), "objects": [entry for _, entry in shown]}
+            images, objects = torch.stack([image for image, _ in shown]), [entry for _, entry in shown]
+            if self.transform is not None:
+                images, objects = _transformed(images, objects, self.transform)
+            yield {"images": images, "objects": objects}
 
     def _mirrored(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
         image, entry = self.images[index], self.objects[index]
         x0, y0, x1, y1 = entry["boxes"].unbind(1)
         width = image.shape[2]
         return image.flip(2), {"boxes": torch.stack([width - x1, y0, width - x0, y1], dim=1), "labels": entry["labels"]}
+
+
+def _transformed(images: Tensor, objects: list[dict[str, Tensor]], transform: Callable) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    """Return a batch after the reader's transform, with the boxes that still show something."""
+    size = tuple(images.shape[2:])
+    objects = [entry | {"boxes": tv_tensors.BoundingBoxes(entry["boxes"], format="XYXY", canvas_size=size)} for entry in objects]
+    images, objects = transform(images, objects)
+    far = torch.tensor([images.shape[3], images.shape[2]] * 2)
+    left = []
+    for entry in objects:
+        boxes = entry["boxes"].as_subclass(Tensor).clamp_min(0).minimum(far.to(entry["boxes"]))
+        kept = (boxes[:, 2:] - boxes[:, :2] >= 1).all(dim=1)
+        left.append({"boxes": boxes[kept], "labels": entry["labels"][kept]})
+    return images, left

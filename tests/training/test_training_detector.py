@@ -7,7 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision import tv_tensors
+from torchvision.transforms import v2
 
+from course_utils.augment import RandomErasing
 from course_utils.training import CenterNet, train_detector
 from course_utils.training.center_points import (
     OFFSET_WEIGHT,
@@ -18,7 +21,7 @@ from course_utils.training.center_points import (
     focal_loss,
     gaussian_radius,
 )
-from course_utils.training.detector import _Batches
+from course_utils.training.detector import _Batches, _transformed
 
 IMAGE = (48, 64)  # height, width
 
@@ -332,6 +335,50 @@ def test_one_pass_shows_every_scene_once_and_about_half_of_them_mirrored():
     assert sorted(int(image.min()) for image in shown) == [2 * i for i in range(40)]
     mirrored = sum(bool((image[:, :, -1] == 255).all()) for image in shown)
     assert 10 <= mirrored <= 30
+
+
+def test_a_transform_sees_the_batch_with_its_boxes_and_changes_both():
+    """torchvision's flip turns every image of a batch: with the mirror of its own stream, twice is never."""
+    seen = []
+
+    def transform(images, objects):
+        seen.append((images.dtype, [type(o["boxes"]) for o in objects], [tuple(o["boxes"].canvas_size) for o in objects]))
+        return v2.RandomHorizontalFlip(p=1.0)(images, objects)
+
+    scenes = toy_scenes(8)
+    plain, flipped = (next(iter(_Batches(scenes, 8, seeded(3), change))) for change in (None, transform))
+    assert torch.equal(flipped["images"], plain["images"].flip(3))
+    width = plain["images"].shape[3]
+    for before, after in zip(plain["objects"], flipped["objects"]):
+        assert type(after["boxes"]) is torch.Tensor and torch.equal(after["labels"], before["labels"])
+        assert torch.equal(after["boxes"][:, [0, 2]], width - before["boxes"][:, [2, 0]])
+    assert seen == [(torch.uint8, [tv_tensors.BoundingBoxes] * 8, [tuple(plain["images"].shape[2:])] * 8)]
+
+
+def test_boxes_that_a_transform_pushes_out_are_dropped_with_their_labels():
+    def pushed(images, objects):
+        return images, [o | {"boxes": o["boxes"] + torch.tensor([40.0, 0, 40, 0])} for o in objects]
+
+    objects = [entry([[2, 4, 12, 14], [20, 4, 40, 14]], [1, 0])]
+    _, (left,) = _transformed(torch.zeros(1, 3, 32, 48, dtype=torch.uint8), objects, pushed)
+    assert left["boxes"].tolist() == [[42, 4, 48, 14]] and left["labels"].tolist() == [1]
+
+
+def test_a_detector_learns_through_erased_objects_and_sees_the_scenes_in_the_same_order():
+    erasing = RandomErasing.preset("detection", p=1.0)
+    scenes, orders = toy_scenes(12), []
+    for change in (None, erasing):
+        detector = CenterNet(2, width=16, generator=seeded(0))
+        shown = []
+
+        def spied(images, objects, change=change, shown=shown):
+            shown.append([tuple(map(tuple, o["boxes"].tolist())) for o in objects])
+            return (images, objects) if change is None else change(images, objects)
+
+        result = train_detector(detector, scenes, 4, transform=spied, generator=seeded(5))
+        assert result.n_steps == 4 and all(np.isfinite(result.losses))
+        orders.append(shown)
+    assert orders[0] == orders[1]
 
 
 # -- errors ---------------------------------------------------------------------------------------------------------------
