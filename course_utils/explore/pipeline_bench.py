@@ -17,8 +17,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from course_utils.explore.base import Action, Control, PresetExplorer, View
-from course_utils.explore.pipeline import COPIES, LETTERS, MAX_CHIPS, PipelineResult, PipelineState, Setting, compute_pipeline
+from course_utils.explore.pipeline import LETTERS, MAX_CHIPS, PipelineResult, PipelineState, compute_pipeline, times
 from course_utils.explore.pipeline_operations import OPERATIONS, Chip
+from course_utils.explore.pipeline_outcomes import COPIES, Setting
 from course_utils.explore.pipeline_pictures import NAMES, picture
 from course_utils.explore.pipeline_play import (
     PRESETS,
@@ -128,19 +129,19 @@ class PipelineBench(PresetExplorer):
     def sentence(self, state: PipelineState, result: PipelineResult) -> str:
         """Return the pipeline and its main numbers."""
         now, label = result.now, picture(state.picture).label
-        names = " → ".join(f"{chip.operation} ({chip.kind.note(chip.strength)})" for chip in state.chips) or "no operation"
+        names = " → ".join(f"{chip.operation} ({chip.kind.note(chip.strength)})" for chip in state.chips) or "No operation"
         loose = "no box is left" if np.isnan(now.mean_loose) else f"boxes are {now.mean_loose:.1f} times the tight ones"
         wrong = sum(read != label for read in now.reads)
-        reads = f", {wrong} of {COPIES} do not read as '{label}' any more" if wrong else ""
-        times = "once" if now.n_resamplings == 1 else f"{now.n_resamplings} times"
+        reads = f", {wrong} do not read as '{label}' any more" if wrong else ""
+        n = len(result.warnings)
+        rules = "no rule is broken" if n == 0 else "one rule is broken" if n == 1 else f"{n} rules are broken"
         return (
             f"{names} on the picture '{label}', seed {state.seed}: {100 * now.mean_visible:.0f} % of the object is in sight, {loose}, "
-            f"{now.n_dropped} of {COPIES} are dropped{reads}; pixels are read between pixels {times}"
-            f"{f', and {len(result.warnings)} rules are broken' if len(result.warnings) > 1 else ', and one rule is broken' if result.warnings else ''}."
+            f"of {COPIES} boxes {now.n_dropped} are dropped{reads}, pixels are read between pixels {times(now.n_resamplings)}, {rules}."
         )
 
     def goal(self, state: PipelineState, result: PipelineResult) -> str:
-        """Return what the order does, the warnings, and the task."""
+        """Return the task, or what solving it shows."""
         return goal_of(state, result)
 
     def still(self) -> bytes:

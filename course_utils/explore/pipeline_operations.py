@@ -64,8 +64,8 @@ def _nothing(_strength: float) -> dict[str, Any]:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "flip": Operation("flip", SPACE, "Flip", lambda s: {"axis": "horizontal"}, lambda s: "left, right", False),
-    "upside down": Operation("upside down", SPACE, "Flip", lambda s: {"axis": "vertical"}, lambda s: "top, bottom", False),
+    "flip": Operation("flip ↔", SPACE, "Flip", lambda s: {"axis": "horizontal"}, lambda s: "left, right", False),
+    "upside down": Operation("flip ↕", SPACE, "Flip", lambda s: {"axis": "vertical"}, lambda s: "top, bottom", False),
     "rotate": Operation(
         "rotate", SPACE, "Rotation", lambda s: {"degrees": float(round(180 * s))}, lambda s: f"up to {round(180 * s)}°"
     ),

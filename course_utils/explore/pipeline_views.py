@@ -10,8 +10,9 @@ import textwrap
 
 import numpy as np
 
-from course_utils.explore.pipeline import COPIES, MAX_CHIPS, Outcomes, PipelineResult, PipelineState
+from course_utils.explore.pipeline import MAX_CHIPS, PipelineResult, PipelineState, times
 from course_utils.explore.pipeline_operations import LAST, OPERATIONS, SPACE, stretches
+from course_utils.explore.pipeline_outcomes import COPIES, Outcomes
 from course_utils.explore.pipeline_pictures import NAMES, SIDES, SIZE, picture
 from course_utils.explore.pipeline_play import (
     CARD_HEIGHT,
@@ -32,10 +33,10 @@ from course_utils.explore.scene import Card, Field, Layer, Mark, Picture, Points
 from course_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
 WIDTH = 828
-ROW_HEIGHT, START_WIDTH, GRID_WIDTH, GRID_HEIGHT, CHECK_HEIGHT = 224, 236, 584, 306, 176
+ROW_HEIGHT, START_WIDTH, GRID_WIDTH, GRID_HEIGHT, CHECK_HEIGHT = 224, 236, 584, 314, 176
 COLOURS = {SPACE: BLUE, "colour": VERMILION, LAST: PURPLE}
 SHELF_Y = {"space": 36.0, "colour": 72.0}
-_SHELF_WIDTH, _SHELF_HEIGHT, _SHELF_PITCH, _SHELF_LEFT = 88.0, 28.0, 95.0, 108.0
+_SHELF_WIDTH, _SHELF_HEIGHT, _SHELF_PITCH, _SHELF_LEFT = 92.0, 28.0, 95.0, 108.0
 
 
 # ---- shelf and row ----------------------------------------------------------------------------------------------
@@ -64,9 +65,8 @@ def _row_ground(state: PipelineState, result: PipelineResult) -> list[Layer]:
     n, now = len(state.chips), result.now
     left, right = place_x(0) - PITCH / 2, place_x(MAX_CHIPS - 1) + PITCH / 2
     count = "1 chip" if n == 1 else f"{n} chips"
-    read = f"{now.n_resamplings} time" + ("" if now.n_resamplings == 1 else "s")
     layers: list[Layer] = [
-        Text([[8, 106]], [f"Pipeline: {count}; pixels are read between pixels {read}"], size=13, bold=True),
+        Text([[8, 106]], [f"Pipeline: {count}; pixels are read between pixels {times(now.n_resamplings)}"], size=13, bold=True),
         Polygons(
             [rectangle(left - 2, right + 2, ROW_Y + CARD_HEIGHT / 2 + 6, ROW_Y - CARD_HEIGHT / 2 - 6)],
             "",
@@ -190,14 +190,14 @@ def draw_start(state: PipelineState, result: PipelineResult) -> Scene:
     ]
     fields = []
     for i, name in enumerate(NAMES):
-        x, y = 8 + (_THUMB + 3.2) * i, 268.0
+        x, y = 8 + (_THUMB + 3.2) * i, 274.0
         layers.append(
             Picture(picture(name).image.permute(1, 2, 0).numpy(), _extent((x, y), _THUMB), smooth=True, keep=f"thumb {name}")
         )
         if name == state.picture:
             layers.append(_frame(np.array([[x, y]]), _THUMB, 0, "text", 3))
         fields.append(Field(name, (x, x + _THUMB, y + _THUMB, y), f"picture of {name}: Enter sends it through the pipeline"))
-    layers.append(Text([[8, 256]], ["other pictures"], "muted", 12))
+    layers.append(Text([[8, 261]], ["other pictures"], "muted", 12))
     return Scene(
         START_WIDTH,
         GRID_HEIGHT,
@@ -225,7 +225,7 @@ def _legend() -> list[Layer]:
     ]
 
 
-_CELL, _GAP_X, _GAP_Y = 126.0, 142.0, 140.0
+_CELL, _GAP_X, _GAP_Y = 126.0, 142.0, 144.0
 
 
 def _extent(place: np.ndarray | tuple[float, float], side: float) -> tuple[float, float, float, float]:
@@ -248,12 +248,12 @@ def draw_grid(state: PipelineState, result: PipelineResult) -> Scene:
     fields = []
     for i, (place, visible, read) in enumerate(zip(places, now.visible, now.reads)):
         x, y = float(place[0]), float(place[1])
-        below = [x + 2, y + _CELL + 8]
+        below = [x + 1, y + _CELL + 9]
         words = f"{100 * visible:.0f} %"
         layers.append(Text([below], [words], size=12, bold=True))
         told = f"outcome {i + 1}, {words} of the object in sight"
         if read != label:
-            layers.append(Text([[x + _CELL - 2, y + _CELL + 8]], [f"✗ {read}"], size=12, align="right", bold=True))
+            layers.append(Text([[x + _CELL - 1, y + _CELL + 9]], [f"✗ {read}"], size=12, align="right", bold=True))
             told += f", reads as {read}"
         if not now.kept[i]:
             middle = [x + _CELL / 2, y + _CELL / 2]
