@@ -268,6 +268,12 @@ def protocol(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def pipeline(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The pipeline bench, with boxes that follow."""
+    return open_explorer("pipeline", default("PipelineBench"), "explorer-pipeline")
+
+
+@pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""
     return open_explorer("laboratory", REFERENCE + default("AssignmentLaboratory"), "explorer-assignment")
