@@ -269,8 +269,8 @@ def overlaps_of(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _true_boxes(truth: Any, n: int) -> list[np.ndarray]:
     if len(truth) != n:
         raise ValueError(message("truth", f"one entry for each of {n} images", f"{len(truth)} entries"))
-    single = getattr(truth, "ndim", 0) == 2
-    boxes = [checked_array(one[None] if single else one, f"truth[{i}]", ("N", 4), np.float64) for i, one in enumerate(truth)]
+    single = n > 0 and np.ndim(truth[0]) == 1
+    boxes = [checked_array([one] if single else one, f"truth[{i}]", ("N", 4), np.float64) for i, one in enumerate(truth)]
     empty = next((i for i, one in enumerate(boxes) if not len(one)), None)
     if empty is not None:
         raise ValueError(message(f"truth[{empty}]", "at least one true box", "none"))
