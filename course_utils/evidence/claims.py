@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from course_utils.evidence import ap_loss_claims, convention_claims, delf_claims, landmark_claims, netvlad_claims, vlad_claims
+from course_utils.evidence import (
+    ap_loss_claims,
+    convention_claims,
+    delf_claims,
+    erasing_claims,
+    landmark_claims,
+    netvlad_claims,
+    vlad_claims,
+)
 from course_utils.evidence.ledger import CLAIMS, Claim, register
 
 __all__ = ["CLAIMS"]
@@ -272,5 +280,100 @@ register(
         smallest_effect=0.05,
         unit="gain",
         scale=LANDMARKS + " An index of 30 other landmarks, six images of each, among 200 empty streets.",
+    )
+)
+RANDOM_ERASING = "Z. Zhong et al., AAAI 2020"
+CUTOUT = "T. DeVries and G. W. Taylor, 2017"
+HIDING = (
+    "All arms share the images, the start, the order of the batches and the number of steps. Constants were chosen on "
+    "training and validation images of seed 0, which is not among these seeds."
+)
+HIDDEN = " What hides them is cut from photographs that no training image uses."
+for _task, _what, _unit, _section, _experiment, _scale in (
+    (
+        "classification",
+        "names more toys",
+        "accuracy",
+        "image classification",
+        erasing_claims.classification,
+        "Here: drawn toys of 32 pixels, six classes, 60 training images of each, a small network.",
+    ),
+    (
+        "detection",
+        "detects toys with a higher mAP",
+        "mAP at IoU 0.5",
+        "object detection",
+        erasing_claims.detection,
+        "Here: drawn scenes of 96 pixels, a small CenterNet from random weights; erasing in image and objects (I+ORE).",
+    ),
+    (
+        "reid",
+        "finds people never trained on with a higher mAP",
+        "mAP",
+        "person re-identification",
+        erasing_claims.reidentification,
+        "Here: drawn people of 48 x 24 pixels, 60 to learn from, 80 others by four cameras to find; the queries' own camera does not count.",
+    ),
+):
+    for _test, _when, _effect in (
+        ("clean", "where nothing hides them", 0.01),
+        ("occlusion", "where something hides a part of them", 0.03),
+    ):
+        _name = {"clean": "clean", "occlusion": "occluded"}[_test]
+        register(
+            Claim(
+                key=f"erasing-{_task}-{_test}",
+                source=f"{RANDOM_ERASING}, {_section}" + (", robustness to occlusion" if _test == "occlusion" else ""),
+                sentence=f"Trained with Random Erasing, the same network {_what} {_when}.",
+                experiment=_experiment,
+                pairs=[(f"Random Erasing, {_name}", f"none, {_name}")],
+                smallest_effect=_effect,
+                unit=_unit,
+                scale=f"{_scale} {HIDING}" + (HIDDEN if _test == "occlusion" else ""),
+            )
+        )
+register(
+    Claim(
+        key="cutout-size-curve",
+        source=CUTOUT + ", the search for the side",
+        sentence=(
+            "The error over the side of Cutout's square has a valley: a side between the ends, chosen on validation images, is "
+            "better than no square and better than one of three quarters of the image."
+        ),
+        experiment=erasing_claims.cutout_sizes,
+        pairs=[("best inner side", "Cutout 0"), ("best inner side", "Cutout 24")],
+        smallest_effect=0.01,
+        unit="accuracy",
+        scale="Here: drawn toys of 32 pixels, six classes, 60 training images of each, a small network. " + HIDING,
+    )
+)
+register(
+    Claim(
+        key="cutout-activations",
+        source=CUTOUT + ", analysis of activations",
+        sentence=(
+            "After training with Cutout the first layer answers more strongly, and in the last layer more units answer beside the "
+            "strongest tenth."
+        ),
+        experiment=erasing_claims.activations,
+        pairs=[("first layer, Cutout", "first layer, none"), ("last layer, tail, Cutout", "last layer, tail, none")],
+        smallest_effect=0.01,
+        unit="mean activation",
+        scale="Here: a network of four layers with batch norm in place of a ResNet-18. " + HIDING,
+    )
+)
+register(
+    Claim(
+        key="hide-and-seek-localisation",
+        source="K. K. Singh and Y. J. Lee, ICCV 2017; questioned by J. Choe et al., CVPR 2020",
+        sentence=(
+            "Class activation maps localise better after training with Hide-and-Seek: by boxes at a threshold chosen on "
+            "validation images, by boxes at the best threshold, and pixel by pixel."
+        ),
+        experiment=erasing_claims.localisation,
+        pairs=[(f"Hide-and-Seek, {measure}", f"none, {measure}") for measure in ("GT-known Loc", "MaxBoxAcc", "PxAP")],
+        smallest_effect=0.02,
+        unit="share",
+        scale="Here: drawn animals of 32 pixels, four classes that head and body both give away. " + HIDING,
     )
 )

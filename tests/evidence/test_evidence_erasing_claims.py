@@ -1,0 +1,137 @@
+"""The erasing experiments with a few pictures and a few steps in place of the whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils import augment, data
+from course_utils.evidence import claim, erasing_claims
+from course_utils.evidence.erasing_claims import Batches, Recipe, train_classifier
+
+KEYS = [
+    "erasing-classification-clean",
+    "erasing-classification-occlusion",
+    "erasing-detection-clean",
+    "erasing-detection-occlusion",
+    "erasing-reid-clean",
+    "erasing-reid-occlusion",
+    "cutout-size-curve",
+    "cutout-activations",
+    "hide-and-seek-localisation",
+]
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Two steps, and as few pictures as each question can do with."""
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    few = {
+        "CLASSIFIER": Recipe(4, 2, 8),
+        "LOCALISER": Recipe(4, 2, 8),
+        "REIDENTIFIER": Recipe(4, 2, 8),
+        "PER_CLASS": 2,
+        "N_TEST": 12,
+        "LENGTHS": (0, 4, 8, 24),
+        "DETECTOR_STEPS": 2,
+        "N_SCENES": {"train": 8, "test": 6},
+        "N_CREATURES": {"train": 8, "validation": 8, "test": 8},
+    }
+    for name, value in few.items():
+        monkeypatch.setattr(erasing_claims, name, value)
+    people = data.Pedestrians
+    monkeypatch.setattr(
+        erasing_claims.data, "Pedestrians", lambda split, seed, height, *rest: people(split, seed, height, *rest, n_people=3)
+    )
+    kept = erasing_claims.toy_classifier
+    kept.cache_clear()  # the network of a seed is kept; here it must be a small one
+    yield
+    kept.cache_clear()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_an_experiment_gives_a_figure_for_every_method_of_its_claim_and_repeats(key, small):
+    this = claim(key)
+    figures = this.experiment(1)
+    assert {name for pair in this.pairs for name in pair} <= set(figures)
+    assert all(np.isfinite(value) and value >= 0 for value in figures.values())
+    erasing_claims.toy_classifier.cache_clear()
+    assert this.experiment(1) == figures
+
+
+# -- the batches ----------------------------------------------------------------------------------------------------------
+def images_and_labels(n=12):
+    """Image i is i everywhere, but for a white column at its left."""
+    images = torch.arange(n, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 16, 16)
+    images[..., 0] = 255
+    return images, torch.arange(n)
+
+
+def test_another_transform_sees_the_same_images_in_the_same_order_mirrored_alike():
+    images, labels = images_and_labels()
+    plain, erased = (Batches(images, labels, change, 8, seed=3) for change in (None, augment.Cutout(4, value="black")))
+    for (before, which), (after, same), _ in zip(plain, erased, range(5)):
+        assert torch.equal(which, same)
+        changed = (before != after).any(1).flatten(1).float().mean(1)
+        assert changed.max() <= 16 / 256 + 1e-6  # apart from the square
+        assert torch.equal(before[:, 0, 8, 8], which.to(torch.uint8)) and before.dtype == torch.uint8
+
+
+def test_about_half_of_the_images_are_mirrored():
+    images, labels = images_and_labels()
+    seen = torch.cat([batch for (batch, _), _ in zip(Batches(images, labels, None, 50, seed=0), range(4))])
+    assert 0.4 < (seen[:, 0, 0, -1] == 255).float().mean() < 0.6
+
+
+def test_another_seed_gives_other_batches():
+    images, labels = images_and_labels()
+    first = [next(iter(Batches(images, labels, None, 12, seed=seed)))[1].tolist() for seed in (0, 0, 1)]
+    assert first[0] == first[1] != first[2]
+
+
+def test_a_classifier_learns_what_separates_its_images():
+    images = torch.zeros(40, 3, 16, 16, dtype=torch.uint8)
+    labels = torch.arange(40) % 2
+    images[labels == 1, :, 4:12, 4:12] = 200
+    images += torch.randint(0, 30, images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    network = train_classifier(images, labels, None, 0, Recipe(8, 30, 16))
+    assert not network.training
+
+    class Pictures:
+        pass
+
+    pictures = Pictures()
+    pictures.images, pictures.labels = images, labels
+    assert erasing_claims.accuracy(network, pictures) > 0.95
+
+
+# -- the arms -------------------------------------------------------------------------------------------------------------
+def test_the_arms_hide_what_their_names_say():
+    images = torch.randint(0, 256, (6, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    assert erasing_claims.hiding("none", images) is None and erasing_claims.hiding("Cutout 0", images) is None
+    assert isinstance(erasing_claims.hiding("Random Erasing", images), augment.RandomErasing)
+    assert isinstance(erasing_claims.hiding("Hide-and-Seek", images), augment.HideAndSeek)
+    square = erasing_claims.hiding("Cutout 12", images)
+    assert square.length == 12 and square.mean == augment.channel_means(images)
+
+
+def test_the_chosen_side_of_the_square_comes_from_validation(small, monkeypatch):
+    """Validation prefers 4, the test 8: the figure is the test accuracy of 4."""
+    value = {
+        ("validation", "Cutout 4"): 0.9,
+        ("test", "Cutout 4"): 0.5,
+        ("validation", "Cutout 8"): 0.7,
+        ("test", "Cutout 8"): 0.8,
+    }
+    monkeypatch.setattr(erasing_claims, "toy_classifier", lambda seed, arm: arm)
+    monkeypatch.setattr(erasing_claims, "toys", lambda split, seed: split)
+    monkeypatch.setattr(erasing_claims, "accuracy", lambda network, split: value.get((split, network), 1.0))
+    assert erasing_claims.cutout_sizes(1)["best inner side"] == 0.5
+
+
+def test_networks_of_a_seed_are_trained_once(small, monkeypatch):
+    trained = []
+    original = erasing_claims.train_classifier
+    monkeypatch.setattr(erasing_claims, "train_classifier", lambda *given: trained.append(1) or original(*given))
+    erasing_claims.classification(1)
+    erasing_claims.classification(1)
+    assert len(trained) == 2
