@@ -134,7 +134,7 @@ def warnings_of(state: PipelineState, now: Outcomes) -> tuple[str, ...]:
         )
     if now.n_resamplings > 1:
         how = "Tick 'read moves once'" if not state.fuse else "Put the moves side by side"
-        found.append(f"Every reading between pixels blurs, and here are {now.n_resamplings}. {how}: one is enough.")
+        found.append(f"Pixels are read between pixels {now.n_resamplings} times, and each reading blurs. {how}: once is enough.")
     return tuple(found)
 
 

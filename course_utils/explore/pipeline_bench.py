@@ -18,7 +18,7 @@ import numpy as np
 
 from course_utils.explore.base import Action, Control, PresetExplorer, View
 from course_utils.explore.pipeline import LETTERS, MAX_CHIPS, PipelineResult, PipelineState, compute_pipeline, times
-from course_utils.explore.pipeline_operations import OPERATIONS, Chip
+from course_utils.explore.pipeline_operations import OPERATIONS, STEP, Chip, on_step
 from course_utils.explore.pipeline_outcomes import COPIES, Setting
 from course_utils.explore.pipeline_pictures import NAMES, picture
 from course_utils.explore.pipeline_play import (
@@ -97,7 +97,7 @@ class PipelineBench(PresetExplorer):
     def controls(self) -> Sequence[Control | Action]:
         """Return preset, strength and chance of the chosen chip, seed, fusion, and the button for new draws."""
         presets = widgets.Dropdown(options=list(PRESETS), description="preset", layout=widgets.Layout(width="166px"))
-        look = {"min": 0.0, "max": 1.0, "step": 0.05, "readout_format": ".0%"}
+        look = {"min": 0.0, "max": 1.0, "step": STEP, "readout_format": ".0%"}
         strength = widgets.FloatSlider(description="strength", layout=widgets.Layout(width="196px"), **look)
         chance = widgets.FloatSlider(description="chance", layout=widgets.Layout(width="186px"), **look)
         seed = widgets.BoundedIntText(min=0, max=LARGEST_SEED, description="seed", layout=widgets.Layout(width="106px"))
@@ -177,10 +177,8 @@ def _code_scene(code: str) -> Scene:
 
 
 def _admitted(chips: Sequence[Chip]) -> tuple[Chip, ...]:
-    kept = [chip for chip in chips if chip.operation in OPERATIONS][:MAX_CHIPS]
-    return tuple(
-        Chip(chip.operation, *(round(min(max(float(v), 0.0), 1.0), 2) for v in (chip.strength, chip.chance))) for chip in kept
-    )
+    known = [chip for chip in chips if chip.operation in OPERATIONS][:MAX_CHIPS]
+    return tuple(Chip(chip.operation, on_step(chip.strength), on_step(chip.chance)) for chip in known)
 
 
 def _admitted_seed(seed: int) -> int:

@@ -23,6 +23,8 @@ from course_utils.explore.pipeline_pictures import SIDES, SIZE
 SPACE, COLOUR, LAST = GROUPS = ("space", "colour", "last")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and deviation of ImageNet's training images: what a pretrained network expects."""
+STEP = 0.05
+"""Strengths and chances are multiples of it, on the bar of a chip and on the sliders."""
 MIN_VISIBILITY = 0.25
 """A box of which less lies in the picture is dropped."""
 
@@ -99,7 +101,7 @@ OPERATIONS: dict[str, Operation] = {
         "perspective", SPACE, "Perspective", lambda s: {"distortion": round(s, 2)}, lambda s: f"corners {_share(s / 2)}"
     ),
     "elastic": Operation(
-        "elastic", SPACE, "Elastic", lambda s: {"alpha": float(round(160 * s)), "sigma": 6.0}, lambda s: f"alpha {round(160 * s)}"
+        "elastic", SPACE, "Elastic", lambda s: {"alpha": float(round(200 * s)), "sigma": 8.0}, lambda s: f"alpha {round(200 * s)}"
     ),
     "colours": Operation(
         "colours",
@@ -201,6 +203,15 @@ def _defaults(transform: str) -> dict[str, Any]:
             parameters = inspect.signature(one.__init__).parameters.values()
             found.update({p.name: p.default for p in parameters if p.default is not p.empty})
     return found
+
+
+def on_step(value: float) -> float:
+    """Return a strength or chance in [0, 1], at the nearest multiple of ``STEP``.
+
+    >>> on_step(0.237), on_step(-3), on_step(0.98)
+    (0.25, 0.0, 1.0)
+    """
+    return round(round(min(max(float(value), 0.0), 1.0) / STEP) * STEP, 2)
 
 
 # ---- from chips to a pipeline -----------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from course_utils.explore.pipeline_operations import MEAN, MIN_VISIBILITY, STD, 
 from course_utils.explore.pipeline_pictures import SIDES, SIZE, BenchPicture, picture, read_frame
 
 COPIES = 8
-N_PROBES = 400  # pixels of the object that are followed, at most
+N_PROBES = 200  # pixels of the object that are followed, at most
 SAME_LEVELS = 1  # grey levels of rounding that do not count as a difference
 
 Setting = tuple[tuple[Chip, ...], bool, str, int]

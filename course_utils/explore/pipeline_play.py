@@ -17,7 +17,7 @@ import numpy as np
 
 from course_utils.explore.canvas import Event
 from course_utils.explore.pipeline import LETTERS, MAX_CHIPS, PipelineResult, PipelineState, compute_pipeline
-from course_utils.explore.pipeline_operations import COLOUR, OPERATIONS, SPACE, Chip
+from course_utils.explore.pipeline_operations import COLOUR, OPERATIONS, SPACE, Chip, on_step
 from course_utils.explore.pipeline_outcomes import COPIES, Setting, order_effect, outcomes
 from course_utils.explore.pipeline_pictures import NAMES, TOYS, picture
 from course_utils.explore.play import Task, replaced, task_sentence
@@ -117,8 +117,8 @@ def _on_knob(state: PipelineState, event: Event) -> PipelineState:
 
 
 def _set(state: PipelineState, place: int, **values: float) -> PipelineState:
-    rounded = {name: round(min(max(float(value), 0.0), 1.0), 2) for name, value in values.items()}
-    return replace(state, chips=replaced(state.chips, place, replace(state.chips[place], **rounded)))
+    stepped = {name: on_step(value) for name, value in values.items()}
+    return replace(state, chips=replaced(state.chips, place, replace(state.chips[place], **stepped)))
 
 
 def with_chip(state: PipelineState, operation: str, place: int) -> PipelineState:
@@ -308,7 +308,7 @@ PRESETS = {
     ),
     "rules": _start(
         "rules",
-        [Chip("rotate", 0.08, 1.0), Chip("flip", 0.5, 0.5), Chip("normalise", 0.5, 1.0), Chip("colours", 0.5, 0.8)],
+        [Chip("rotate", 0.1, 1.0), Chip("flip", 0.5, 0.5), Chip("normalise", 0.5, 1.0), Chip("colours", 0.5, 0.8)],
         "sign",
         chosen="D",
     ),

@@ -11,7 +11,7 @@ import textwrap
 import numpy as np
 
 from course_utils.explore.pipeline import MAX_CHIPS, PipelineResult, PipelineState, times
-from course_utils.explore.pipeline_operations import LAST, OPERATIONS, SPACE, stretches
+from course_utils.explore.pipeline_operations import LAST, OPERATIONS, SPACE, STEP, stretches
 from course_utils.explore.pipeline_outcomes import COPIES, Outcomes
 from course_utils.explore.pipeline_pictures import NAMES, SIDES, SIZE, picture
 from course_utils.explore.pipeline_play import (
@@ -33,7 +33,7 @@ from course_utils.explore.scene import Card, Field, Layer, Mark, Picture, Points
 from course_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
 WIDTH = 828
-ROW_HEIGHT, START_WIDTH, GRID_WIDTH, GRID_HEIGHT, CHECK_HEIGHT = 224, 236, 584, 314, 176
+ROW_HEIGHT, START_WIDTH, GRID_WIDTH, GRID_HEIGHT, CHECK_HEIGHT = 224, 236, 584, 314, 180
 COLOURS = {SPACE: BLUE, "colour": VERMILION, LAST: PURPLE}
 SHELF_Y = {"space": 36.0, "colour": 72.0}
 _SHELF_WIDTH, _SHELF_HEIGHT, _SHELF_PITCH, _SHELF_LEFT = 92.0, 28.0, 95.0, 108.0
@@ -118,7 +118,7 @@ def _chip_marks(state: PipelineState, place: int, now: Outcomes) -> list[Mark]:
         start, bar = x - KNOB_REACH, y + KNOB_Y
         rail = Rail(((start, bar, start + 2 * KNOB_REACH, bar, 0.0),))
         told = f"strength of {kind.title}, {100 * chip.strength:.0f} percent, {note}"
-        step = {"step": 0.05 * 2 * KNOB_REACH, "leap": 0.2 * 2 * KNOB_REACH}
+        step = {"step": STEP * 2 * KNOB_REACH, "leap": 4 * STEP * 2 * KNOB_REACH}
         at = start + 2 * KNOB_REACH * chip.strength
         marks.append(Mark(letter + KNOB, at, bar, told, colour=colour, size=6.0, rail=rail, parent=letter, **step))
     return marks
@@ -267,7 +267,7 @@ def draw_grid(state: PipelineState, result: PipelineResult) -> Scene:
 
 # ---- what was measured ------------------------------------------------------------------------------------------
 
-_SIDE = 104.0
+_SIDE = 102.0
 _NUMBERS, _RULES = 300.0, 560.0
 
 
@@ -360,7 +360,7 @@ def _rule_layers(result: PipelineResult) -> list[Layer]:
         return layers
     y = 38.0
     for warning in result.warnings:
-        lines = textwrap.wrap(warning, 42)
+        lines = textwrap.wrap(warning, 40)
         if y + 15 * len(lines) > CHECK_HEIGHT + 4:
             layers.append(Text([[_RULES + 20, y]], ["and more: see the sentence below"], "muted", 12))
             break

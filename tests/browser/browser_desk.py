@@ -203,5 +203,6 @@ def choose(desk: Desk, label: str, option: str) -> None:
 
 
 def flat(value: Any) -> list[float]:
-    """All numbers in nested lists."""
+    """All numbers (and strings) in nested lists and dictionaries."""
+    value = list(value.values()) if isinstance(value, dict) else value
     return [number for one in value for number in flat(one)] if isinstance(value, list) else [value]

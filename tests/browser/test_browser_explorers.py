@@ -22,13 +22,14 @@ HANDLES = {
     ".explorer-court": ("I", ("scores",)),
     ".explorer-detection": ("d6", ("detections",)),
     ".explorer-matching": ("se", ("crop",)),
+    ".explorer-pipeline": ("A strength", ("chips",)),
     ".explorer-push": ("item3", ("scores",)),
     ".explorer-theatre": ("6", ("confidences",)),
     ".explorer-protocol": ("B", ("order",)),
 }
 
 
-@pytest.fixture(params=["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
+@pytest.fixture(params=["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"])
 def desk(request: pytest.FixtureRequest) -> Desk:
     desk: Desk = request.getfixturevalue(request.param)
     fresh(desk)
@@ -410,7 +411,9 @@ def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: 
     assert state_of(navigator)["brush"] is None
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
+@pytest.mark.parametrize(
+    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"]
+)
 def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, reference: Desk, name: str, report: list[str]) -> None:
     keys = ["ArrowRight", "ArrowLeft"] * 10
     medians = {}
@@ -425,12 +428,16 @@ def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, refer
     assert medians[name] < 100 + 8 * medians["explorer-reference"], report
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
+@pytest.mark.parametrize(
+    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"]
+)
 def test_no_page_asked_another_machine_for_anything(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).elsewhere == []
 
 
-@pytest.mark.parametrize("name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol"])
+@pytest.mark.parametrize(
+    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"]
+)
 def test_no_page_complained(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).complaints == []
 

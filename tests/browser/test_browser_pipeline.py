@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from typing import Any
 
 import pytest
@@ -159,6 +160,18 @@ def test_a_refused_pipeline_is_repaired_with_the_mouse(desk: Desk) -> None:
     assert "Done. Colour needs values from 0 to 1" in words_of(desk)
     _drag(desk, "B", 300.0, 20.0)
     assert "Done. What a flip does to the label" in words_of(desk)
+
+
+def test_latency_of_a_strength_that_is_new_with_every_key(desk: Desk, reference: Desk, report: list[str]) -> None:
+    """The test of all explorers moves a chip to and fro, which is remembered; here every picture is computed."""
+    reference.page.bring_to_front()
+    nothing = statistics.median(reference.latencies(["ArrowRight", "ArrowLeft"] * 8))
+    desk.page.bring_to_front()
+    _tab_to(desk, "A strength")
+    times = sorted(desk.latencies(["ArrowRight"] * 14))
+    line = f"latency of a new strength: median {statistics.median(times):.0f} ms, slowest {times[-1]:.0f} ms, reference {nothing:.0f} ms"
+    report.append(line)
+    assert statistics.median(times) < 100 + 8 * nothing, line  # generous, as for all explorers: the machine may be busy
 
 
 def test_the_page_asked_no_other_machine_and_did_not_complain(desk: Desk) -> None:
