@@ -133,8 +133,8 @@ def warnings_of(state: PipelineState, now: Outcomes) -> tuple[str, ...]:
             f"The elastic map folds in {int(now.folded.sum())} of {COPIES} outcomes and tears the object: lower its strength."
         )
     if now.n_resamplings > 1:
-        how = "Tick 'read moves once'" if not state.fuse else "Put the moves side by side"
-        found.append(f"Pixels are read between pixels {now.n_resamplings} times, and each reading blurs. {how}: once is enough.")
+        how = "Tick 'fuse moves'" if not state.fuse else "Put the moves side by side"
+        found.append(f"The pixels are resampled {now.n_resamplings} times, and each time blurs. {how}: once is enough.")
     return tuple(found)
 
 

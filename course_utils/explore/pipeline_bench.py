@@ -101,7 +101,7 @@ class PipelineBench(PresetExplorer):
         strength = widgets.FloatSlider(description="strength", layout=widgets.Layout(width="196px"), **look)
         chance = widgets.FloatSlider(description="chance", layout=widgets.Layout(width="186px"), **look)
         seed = widgets.BoundedIntText(min=0, max=LARGEST_SEED, description="seed", layout=widgets.Layout(width="106px"))
-        fuse = widgets.Checkbox(description="read moves once", indent=False, layout=widgets.Layout(width="auto"))
+        fuse = widgets.Checkbox(description="fuse moves", indent=False, layout=widgets.Layout(width="auto"))
         for widget, width in ((presets, 46), (strength, 56), (chance, 48), (seed, 32)):
             widget.style.description_width = f"{width}px"
         return (
@@ -137,7 +137,7 @@ class PipelineBench(PresetExplorer):
         rules = "no rule is broken" if n == 0 else "one rule is broken" if n == 1 else f"{n} rules are broken"
         return (
             f"{names} on the picture '{label}', seed {state.seed}: {100 * now.mean_visible:.0f} % of the object is in sight, {loose}, "
-            f"of {COPIES} boxes {now.n_dropped} are dropped{reads}, pixels are read between pixels {times(now.n_resamplings)}, {rules}."
+            f"of {COPIES} boxes {now.n_dropped} are dropped{reads}, the pixels are resampled {times(now.n_resamplings)}, {rules}."
         )
 
     def goal(self, state: PipelineState, result: PipelineResult) -> str:

@@ -248,7 +248,7 @@ def code_of(chips: Sequence[Chip], fuse: bool, name: str, seed: int, copies: int
         if len(step) == 1:
             lines += [f"    {line}," for line in chips[step[0]].code()]
             continue
-        lines.append("    augment.SpatialChain([  # one map: the picture is read once")
+        lines.append("    augment.SpatialChain([  # one map: the picture is resampled once")
         lines += [f"        {line}," for i in step for line in chips[i].code(in_chain=True)]
         lines.append(f"    ], mirror_pairs={SIDES}),")
     return "\n".join(

@@ -239,7 +239,7 @@ TASKS: dict[str, tuple[Task, ...]] = {
             lambda state, result: _pixels_change(state, result) and _truth_stays(state, result),
         ),
         Task(
-            "Make the boxes on average twice as large as the tight ones, with 95 % of the object in sight. Untick 'read moves once'.",
+            "Make the boxes on average twice as large as the tight ones, with 95 % of the object in sight. Untick 'fuse moves'.",
             "A box around a turned box is loose, and a second turn without one map takes the box around that box.",
             lambda state, result: result.now.mean_loose >= 2 and result.now.mean_visible >= 0.95,
         ),
@@ -261,7 +261,7 @@ TASKS: dict[str, tuple[Task, ...]] = {
             lambda state, result: difference_of_exchange(state) >= 0.25,
         ),
         Task(
-            "Keep three moves and a colour chip, and have every picture read between pixels once.",
+            "Keep three moves and a colour chip, and have the pixels resampled once.",
             "Neighbouring moves are one map. Colours belong behind them.",
             lambda state, result: (
                 _moves(state) >= 3

@@ -66,7 +66,7 @@ def _row_ground(state: PipelineState, result: PipelineResult) -> list[Layer]:
     left, right = place_x(0) - PITCH / 2, place_x(MAX_CHIPS - 1) + PITCH / 2
     count = "1 chip" if n == 1 else f"{n} chips"
     layers: list[Layer] = [
-        Text([[8, 106]], [f"Pipeline: {count}; pixels are read between pixels {times(now.n_resamplings)}"], size=13, bold=True),
+        Text([[8, 106]], [f"Pipeline: {count}; the pixels are resampled {times(now.n_resamplings)}"], size=13, bold=True),
         Polygons(
             [rectangle(left - 2, right + 2, ROW_Y + CARD_HEIGHT / 2 + 6, ROW_Y - CARD_HEIGHT / 2 - 6)],
             "",
@@ -86,7 +86,7 @@ def _row_ground(state: PipelineState, result: PipelineResult) -> list[Layer]:
         if len(step) > 1:
             a, b = place_x(step[0]) - CARD_WIDTH / 2, place_x(step[-1]) + CARD_WIDTH / 2
             layers.append(Segments([[a, below]], [[b, below]], BLUE, 3))
-            layers.append(Text([[(a + b) / 2, below + 11]], ["one map: read once"], size=12, align="centre"))
+            layers.append(Text([[(a + b) / 2, below + 11]], ["one map: resampled once"], size=12, align="centre"))
     if now.refused:
         words = ["the library stops here"]
         layers.append(Text([[place_x(now.refused_at), below + 6]], words, size=12, align="centre", bold=True))
@@ -330,7 +330,7 @@ def _number_layers(result: PipelineResult) -> list[Layer]:
         ("object in sight", f"{100 * now.mean_visible:.0f} %", now.mean_visible - old.mean_visible),
         ("box / tight box", _ratio(now.mean_loose), now.mean_loose - old.mean_loose),
         ("boxes dropped", f"{now.n_dropped} of {COPIES}", float(now.n_dropped - old.n_dropped)),
-        ("times read between pixels", str(now.n_resamplings), float(now.n_resamplings - old.n_resamplings)),
+        ("resamplings", str(now.n_resamplings), float(now.n_resamplings - old.n_resamplings)),
     )
     for row, (words, value, change) in enumerate(table):
         y = 42 + 32 * row

@@ -331,7 +331,7 @@ def test_every_rule_is_named_when_it_is_broken_and_only_then() -> None:
     assert "The label lies: 8 of 8 outcomes read as 'turn right', not as 'turn left'." in warned(
         (Chip("flip", 0.5, 1.0),), "sign"
     )
-    assert "Tick 'read moves once'" in warned((turn, zoom), fuse=False)
+    assert "Tick 'fuse moves'" in warned((turn, zoom), fuse=False)
     assert "Put the moves side by side" in warned((turn, colours, zoom))
     assert "less than 30 % of the object is in sight" in warned((Chip("zoom", 1.0, 1.0),), seed=2)
     assert "The elastic map folds" in warned((Chip("elastic", 1.0, 1.0), Chip("elastic", 1.0, 1.0)))
@@ -499,8 +499,8 @@ def test_only_neighbours_that_changed_places_are_an_exchange() -> None:
 
 def test_the_row_shows_chips_dots_and_what_is_read_once() -> None:
     scene = draw_row(START, compute_pipeline(START))
-    assert "one map: read once" in strings(scene)
-    assert "Pipeline: 4 chips; pixels are read between pixels once" in strings(scene)
+    assert "one map: resampled once" in strings(scene)
+    assert "Pipeline: 4 chips; the pixels are resampled once" in strings(scene)
     marks = {mark.name: mark for mark in scene.marks}
     assert marks["A"].card.note == "up to 36°" and marks["A" + KNOB].parent == "A" and "C" + KNOB not in marks
     assert marks["A"].label.startswith("chip rotate, up to 36°, chance 0.80, place 1 of 4; arrow")
@@ -567,8 +567,8 @@ def test_the_explorer_shows_the_code_and_it_follows_every_move() -> None:
 def test_the_sentence_names_pipeline_picture_seed_and_numbers() -> None:
     assert repr(PipelineBench()) == (
         "rotate (up to 36°) → zoom (area 34 % to all) → flip (left, right) → colours (up to 40 %) on the picture 'car', seed 10: "
-        "81 % of the object is in sight, boxes are 1.3 times the tight ones, of 8 boxes 0 are dropped, pixels are read between "
-        "pixels once, no rule is broken."
+        "81 % of the object is in sight, boxes are 1.3 times the tight ones, of 8 boxes 0 are dropped, the pixels are resampled "
+        "once, no rule is broken."
     )
     bench = PipelineBench("rules")
     assert "5 do not read as 'turn left' any more" in repr(bench) and "2 rules are broken." in repr(bench)
