@@ -38,7 +38,7 @@ Taught in ``17_patchshuffle_and_augmix``, steps 3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ from course_utils.augment.augmix_operations import (
     LARGEST_LEVEL,
     OPERATIONS,
     SMALLEST_LEVEL,
-    apply_operations,
+    apply_operations_,
     checked_operations,
 )
 from course_utils.augment.sampling import RandomTransform, _check_images, as_batch, rows, to_uint8, uniform
@@ -57,7 +57,7 @@ from course_utils.checks import checked_float, checked_int, message
 from course_utils.profile import batches
 
 DEEPEST = 3  # a random depth is drawn from 1, 2, 3: algorithm 1
-FAST_MEMORY = 1_000_000  # values of chains that are worked on at a time: more do not fit into a processor's cache
+FAST_MEMORY = 2_000_000  # values of chains that are worked on at a time: more do not fit into a processor's cache
 CONVEX = 1e-4  # how far weights may be from the sum 1: rounding of float32
 
 
@@ -164,32 +164,29 @@ class AugMix(RandomTransform):
         return AugMixParams(operations, levels, signs, weights, m)
 
     def apply(self, images: Tensor, params: AugMixParams) -> Tensor:
-        """Return the images (B, C, H, W), row i mixed as row i of ``params`` says; uint8 images stay uint8.
+        """Return the images (B, C, H, W), row i mixed as row i of ``params`` says, in their dtype.
 
         Raises
         ------
         ValueError
             If weights are negative or do not have the sum 1, or m is outside [0, 1]: the mixture would leave the data.
         """
-        mixed = mix_chains(images, self.chains(images, params), params.weights, params.m)
-        return to_uint8(mixed) if images.dtype == torch.uint8 else mixed
+        mixed = []
+        for part in self._parts(images):
+            here = rows(params, part)
+            mixed.append(mix_chains(images[part], self._ends(images[part], here), here.weights, here.m))
+        return torch.cat(mixed) if mixed else images.clone()
 
     def chains(self, images: Tensor, params: AugMixParams) -> Tensor:
         """Return the end of every chain, (B, k, C, H, W) uint8."""
-        ends = []
-        for part in batches(len(images), max(1, FAST_MEMORY // (self.width * images.shape[1:].numel()))):
-            state, here = self._start(images[part]), rows(params, part)
-            for step in range(params.operations.shape[2]):
-                state = self._step(state, here, step)
-            ends.append(state)
-        state = torch.cat(ends) if ends else self._start(images)
-        return state.reshape(*params.operations.shape[:2], *images.shape[1:])
+        ends = [self._ends(images[part], rows(params, part)) for part in self._parts(images)]
+        return torch.cat(ends) if ends else images.new_zeros(0, self.width, *images.shape[1:], dtype=torch.uint8)
 
     def steps(self, images: Tensor, params: AugMixParams) -> Tensor:
         """Return every chain before its first and after each step, (B, k, D + 1, C, H, W) uint8: what a picture shows."""
         states = [self._start(images)]
         for step in range(params.operations.shape[2]):
-            states.append(self._step(states[-1], params, step))
+            states.append(self._step(states[-1].clone(), params, step))
         return torch.stack(states, 1).reshape(*params.operations.shape[:2], len(states), *images.shape[1:])
 
     def amounts(self, params: AugMixParams, height: int, width: int) -> Tensor:
@@ -228,23 +225,33 @@ class AugMix(RandomTransform):
 
     # ---------------------------------------------------------------------------------------------------------- the parts
 
+    def _parts(self, images: Tensor) -> Iterator[slice]:
+        return batches(len(images), max(1, FAST_MEMORY // (self.width * images.shape[1:].numel())))
+
+    def _ends(self, images: Tensor, params: AugMixParams) -> Tensor:
+        state = self._start(images)
+        for step in range(params.operations.shape[2]):
+            state = self._step(state, params, step)
+        return state.unflatten(0, (len(images), self.width))
+
     def _start(self, images: Tensor) -> Tensor:
         """Every chain's first picture, (B k, C, H, W) uint8."""
         images = images if images.dtype == torch.uint8 else to_uint8(images.detach())
         return images.repeat_interleave(self.width, 0)
 
     def _step(self, state: Tensor, params: AugMixParams, step: int) -> Tensor:
+        """Change every chain's picture in place by its operation number ``step``."""
         amounts = self.amounts(params, *state.shape[-2:])[:, :, step].flatten()
-        return apply_operations(state, params.operations[:, :, step].flatten(), amounts, self.operations)
+        return apply_operations_(state, params.operations[:, :, step].flatten(), amounts, self.operations)
 
 
 def mix_chains(images: Tensor, chains: Tensor, weights: Tensor, m: Tensor) -> Tensor:
-    """Return ``(1 - m) x + m sum_i w_i c_i`` as floating images in [0, 1].
+    """Return ``(1 - m) x + m sum_i w_i c_i`` in the dtype of the images.
 
     Parameters
     ----------
-    images : Tensor of shape (B, C, H, W), uint8 or floating
-        x. float64 is kept; everything else is computed in float32.
+    images : Tensor of shape (B, C, H, W), uint8 or floating in [0, 1]
+        x. With uint8 the result is rounded; float64 is computed in float64, everything else in float32.
     chains : Tensor of shape (B, k, C, H, W), uint8
     weights : Tensor of shape (B, k)
     m : Tensor of shape (B,)
@@ -255,12 +262,17 @@ def mix_chains(images: Tensor, chains: Tensor, weights: Tensor, m: Tensor) -> Te
         If the weights or m do not make a convex mixture; the message names the image.
     """
     _check_mixture(weights, m)
-    clean = images.float() / 255 if images.dtype == torch.uint8 else images
-    weights, m = weights.to(clean.dtype), m.to(clean.dtype)[:, None, None, None]
-    augmented = torch.zeros_like(clean)
+    levels = images.dtype == torch.uint8
+    clean = images.float() if levels else images
+    share = (m[:, None] * weights).to(clean.dtype) / (1 if levels else 255)  # (B, k)
+    mixed = clean * _spread(1 - m.to(clean.dtype))
     for i in range(chains.shape[1]):  # (B, C, H, W) at a time: the chains stay bytes
-        augmented.addcmul_(chains[:, i].to(clean.dtype), (weights[:, i] / 255)[:, None, None, None])
-    return ((1 - m) * clean + m * augmented).clamp(0, 1)
+        mixed.addcmul_(chains[:, i].to(clean.dtype), _spread(share[:, i]))
+    return mixed.round_().to(torch.uint8) if levels else mixed.clamp(0, 1)
+
+
+def _spread(values: Tensor) -> Tensor:
+    return values[:, None, None, None]
 
 
 def _dirichlet(n: int, width: int, alpha: float, generator: torch.Generator | None, device: Any) -> Tensor:

@@ -36,9 +36,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torchvision.transforms.v2 import functional
 
 from course_utils.augment import colour
-from course_utils.augment.equalise import equalize
 from course_utils.augment.plan import GeometryPlan, about
 from course_utils.checks import message
 
@@ -117,13 +117,13 @@ OPERATIONS = {operation.name: operation for operation in _LIST}
 
 ALL = tuple(OPERATIONS)
 PAPER = ALL[:9]
-GEOMETRIC = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+WARPED = ("rotate", "shear_x", "shear_y")
 FACTORS = ("color", "contrast", "brightness", "sharpness")
 """Left out by the paper: each of them equals a test corruption or comes close to one."""
 
 
 def matrices(name: str, amounts: Tensor, height: int, width: int) -> Tensor:
-    """Return, for one geometric operation, the maps (n, 3, 3) of ``GeometryPlan`` from input to output points, in pixels.
+    """Return, for rotation or shear, the maps (n, 3, 3) of ``GeometryPlan`` from input to output points, in pixels.
 
     Rotation is about the middle of the image, shear about its top left corner. Pillow, and so the released code, writes down
     where an output point looks; this is the inverse: ``amount`` pixels to the left, not to the right.
@@ -133,26 +133,41 @@ def matrices(name: str, amounts: Tensor, height: int, width: int) -> Tensor:
         turn = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)  # y points down
         return about(turn, amounts.new_tensor([width / 2, height / 2]))
     maps = torch.eye(3, dtype=amounts.dtype, device=amounts.device).repeat(len(amounts), 1, 1)
-    row, column = {"shear_x": (0, 1), "shear_y": (1, 0), "translate_x": (0, 2), "translate_y": (1, 2)}[name]
+    row, column = {"shear_x": (0, 1), "shear_y": (1, 0)}[name]
     maps[:, row, column] = -amounts
     return maps
 
 
-COLOUR: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "autocontrast": lambda images, _: colour.autocontrast(images),
-    "equalize": lambda images, _: equalize(images),
+def shifted(images: Tensor, amounts: Tensor, axis: int) -> Tensor:
+    """Return images moved by whole pixels against ``axis``, black where nothing came in: one copy for every distance."""
+    out, side = torch.zeros_like(images), images.shape[axis]
+    amounts = amounts.clamp(-side, side)  # farther than the image is long: all black
+    for amount in amounts.unique().int().tolist():
+        rows = (amounts == amount).nonzero()[:, 0]
+        kept = side - abs(amount)
+        moved = torch.zeros_like(images[: len(rows)])
+        moved.narrow(axis, max(0, -amount), kept).copy_(images.index_select(0, rows).narrow(axis, max(0, amount), kept))
+        out.index_copy_(0, rows, moved)
+    return out
+
+
+KERNELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "autocontrast": lambda images, _: functional.autocontrast(images),
+    "equalize": lambda images, _: functional.equalize(images),
     "posterize": colour.posterize,
     "solarize": lambda images, limits: colour.solarize(images, (limits - 0.5).clamp(min=0) / 255),  # between levels
     "color": colour.adjust_saturation,
     "contrast": colour.adjust_contrast,
     "brightness": colour.adjust_brightness,
     "sharpness": colour.adjust_sharpness,
+    "translate_x": lambda images, pixels: shifted(images, pixels, 3),
+    "translate_y": lambda images, pixels: shifted(images, pixels, 2),
 }
-"""``COLOUR[name](images, amounts)`` for images (n, C, H, W) uint8 and amounts (n,)."""
+"""``KERNELS[name](images, amounts)`` for images (n, C, H, W) uint8 and amounts (n,): all but the warps."""
 
 
-def apply_operations(images: Tensor, names: Tensor, amounts: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
-    """Return uint8 images, each changed by its own operation: one call for every operation that occurs.
+def apply_operations_(images: Tensor, names: Tensor, amounts: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
+    """Change uint8 images in place, each by its own operation, and return them: one call for every operation that occurs.
 
     Parameters
     ----------
@@ -164,21 +179,20 @@ def apply_operations(images: Tensor, names: Tensor, amounts: Tensor, vocabulary:
     vocabulary : tuple of str
         Names of ``OPERATIONS``.
     """
-    out = images.clone()
-    turned = [i for i, name in enumerate(vocabulary) if name in GEOMETRIC]
+    turned = [i for i, name in enumerate(vocabulary) if name in WARPED]
     moved = torch.isin(names, torch.tensor(turned, dtype=names.dtype, device=names.device)).nonzero()[:, 0]
-    if len(moved):  # all five in one warp
+    if len(moved):  # all of them in one warp
         size = tuple(images.shape[2:])
         maps = amounts.new_zeros(len(moved), 3, 3)
         for i in turned:
             rows = names[moved] == i
             maps[rows] = matrices(vocabulary[i], amounts[moved][rows], *size)
-        out[moved] = GeometryPlan(maps, size, size).images(images[moved])
+        images.index_copy_(0, moved, GeometryPlan(maps, size, size).images(images.index_select(0, moved)))
     for i, name in enumerate(vocabulary):
         rows = (names == i).nonzero()[:, 0]
-        if len(rows) and name in COLOUR:
-            out[rows] = COLOUR[name](images[rows], amounts[rows])
-    return out
+        if len(rows) and name in KERNELS:
+            images.index_copy_(0, rows, KERNELS[name](images.index_select(0, rows), amounts[rows]))
+    return images
 
 
 def checked_operations(operations: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from scipy import stats
 from torchvision.transforms.v2 import functional
 
 from course_utils.augment.augmix import AugMix, AugMixParams, mix_chains
-from course_utils.augment.augmix_operations import ALL, OPERATIONS, PAPER, apply_operations, matrices
+from course_utils.augment.augmix_operations import ALL, OPERATIONS, PAPER, apply_operations_, matrices
 
 HEIGHT, WIDTH = 24, 32
 
@@ -30,7 +30,7 @@ def _pictures(n: int = 4, channels: int = 3, height: int = HEIGHT, width: int = 
 
 
 def _applied(name: str, images: torch.Tensor, amounts: torch.Tensor) -> torch.Tensor:
-    return apply_operations(images, torch.zeros(len(images), dtype=torch.long), amounts.double(), (name,))
+    return apply_operations_(images.clone(), torch.zeros(len(images), dtype=torch.long), amounts.double(), (name,))
 
 
 def _pillow(name: str, image: torch.Tensor, amount: float) -> torch.Tensor:
@@ -397,6 +397,12 @@ def test_images_with_nan_or_out_of_range_are_refused() -> None:
             call(images)
         with pytest.raises(ValueError, match=r"values in \[0, 1\]"):
             call(torch.randn(2, 3, 8, 8))
+
+
+def test_a_shift_beyond_the_frame_leaves_black() -> None:
+    images = _pictures(3)
+    moved = _applied("translate_x", images, torch.tensor([WIDTH, -WIDTH - 5, WIDTH - 1]))
+    assert not moved[:2].any() and torch.equal(moved[2, :, :, 0], images[2, :, :, -1]) and not moved[2, :, :, 1:].any()
 
 
 def test_positive_degrees_turn_against_the_clock() -> None:
