@@ -189,7 +189,7 @@ def _drawn(setting: Setting) -> tuple[tuple[_Drawn, ...], str, int]:
             done.append(_Drawn(parts[0], v2.Compose(list(transforms))))
         else:
             transform = transforms[0]
-            refused = _refusal(transform, images) if normalised else ""
+            refused = _refusal(transform, images) if normalised and not parts[0].moves else ""
             if refused:
                 return tuple(done), refused, step[0]
             draw = transform.draw(images, generator)

@@ -327,7 +327,6 @@ EXPLORERS = {
     "theatre-own": Case(lambda _get: ThresholdTheatre(predictions=_OWN, truth=_OWN_TRUTH), _THEATRE_STATES, _OWN_EXTREMES),
     "protocol": Case(lambda _get: ProtocolSwitch(), _PROTOCOL_STATES, _PROTOCOL_EXTREMES),
     "pipeline": Case(lambda _get: PipelineBench(), _PIPELINE_STATES, _PIPELINE_EXTREMES),
-    "pipeline-order": Case(lambda _get: PipelineBench("order"), _PIPELINE_STATES, _PIPELINE_EXTREMES),
     "detection": Case(lambda _get: DetectionBench(), _BENCH_STATES, _BENCH_EXTREMES),
     "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),

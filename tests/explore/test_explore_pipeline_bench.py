@@ -98,7 +98,7 @@ def run(code: str) -> dict:
 
 
 @pytest.mark.filterwarnings("ignore:The displacement folds")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(chips=rows_of_chips, fuse=st.booleans(), name=st.sampled_from(NAMES), seed=st.integers(0, 99))
 def test_the_code_makes_the_images_and_the_truth_on_the_bench(chips, fuse, name, seed) -> None:
     now = outcomes((chips, fuse, name, seed))
@@ -159,7 +159,7 @@ def test_an_empty_row_changes_nothing_and_breaks_no_rule() -> None:
     assert result.warnings == () and result.order is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(kinds=st.lists(st.sampled_from([k for k in MOVES if k != "elastic"]), min_size=1, max_size=3), seed=st.integers(0, 99))
 def test_the_share_in_sight_is_that_of_the_mask_on_a_canvas_without_borders(kinds, seed) -> None:
     """Followed pixels against areas: the moved mask over the area that the map gives the whole object."""
@@ -269,7 +269,7 @@ def test_a_flip_and_a_colour_change_commute_and_a_turn_and_a_zoom_do_not() -> No
     assert order_effect(other, 0).differ > 0.25
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     chips=st.lists(st.builds(Chip, st.sampled_from(sorted(OPERATIONS)), shares, shares), min_size=2, max_size=4).map(tuple),
     seed=st.integers(0, 50),
