@@ -21,7 +21,17 @@ from course_utils.checks import message
 from course_utils.explore.base import Action, Control, PresetExplorer, Scheduler, View
 from course_utils.explore.erasing import FILLS, METHODS, YOURS, Case, Eraser, ErasingResult, ErasingState
 from course_utils.explore.erasing_cases import default_cases, default_network, own_cases
-from course_utils.explore.erasing_play import OWN, drawn, presets, react_picture, react_scores, react_threshold, score, tasks
+from course_utils.explore.erasing_play import (
+    OWN,
+    SHOWN,
+    drawn,
+    presets,
+    react_picture,
+    react_scores,
+    react_threshold,
+    score,
+    tasks,
+)
 from course_utils.explore.erasing_views import map_scene, overlap_scene, picture_scene, scores_scene
 from course_utils.explore.play import task_sentence
 from course_utils.training import standardize
@@ -93,7 +103,7 @@ class ErasingBench(PresetExplorer):
             x1, y1, x2, y2 = cases[0].box
             middle = ((2 * x1 + x2) / 3, (2 * y1 + y2) / 3, (x1 + 2 * x2) / 3, (y1 + 2 * y2) / 3)
             return {OWN: self.eraser.admit(ErasingState(hole=middle, preset=OWN))}
-        x1, y1, x2, y2 = cases[min(4, len(cases) - 1)].part
+        x1, y1, x2, y2 = cases[min(SHOWN, len(cases) - 1)].part
         made = presets(len(cases), (x1 - 1, y1 - 1, x2 + 1, y2 + 1))
         return {name: self.eraser.admit(state) for name, state in made.items()}
 
@@ -151,7 +161,8 @@ class ErasingBench(PresetExplorer):
 
         def on_picture(state: ErasingState, event: Any) -> ErasingState:
             begins = event.kind == "brush" and state.draft is None
-            return react_picture(self._settled(state) if begins else state, event)
+            state = self._settled(state) if begins else state
+            return react_picture(state, event, self.eraser.width, self.eraser.height)
 
         return (
             View("picture", lambda s, r: picture_scene(s, r, self.case(s), names[self.case(s).label]), on_picture),

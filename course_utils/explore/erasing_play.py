@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,6 +14,8 @@ from course_utils.explore.play import Task
 
 CORNERS = {"nw": (0, 1), "ne": (2, 1), "sw": (0, 3), "se": (2, 3)}
 OWN = "your pictures"
+SHOWN = 6
+"""Number of the picture that the bench begins with."""
 SMALL, HALF, NOTHING = 1 / 6, 0.5, 0.02
 """Shares that the tasks ask for: of the picture, of a score or the object, and none to speak of."""
 
@@ -26,11 +29,11 @@ def score(result: ErasingResult, label: int, before: bool = False) -> float:
 
 def presets(n_pictures: int, hole: tuple[float, ...]) -> dict[str, ErasingState]:
     """Return the states that the bench can begin with, for its own pictures."""
-    picture = min(4, n_pictures - 1)
+    picture = min(SHOWN, n_pictures - 1)
     start = ErasingState(hole=hole, picture=picture)
     return {
         "telling part": start,
-        "fills": replace(start, hole=(2, 2, 14, 10), picture=picture, preset="fills"),
+        "fills": replace(start, hole=(34, 34, 46, 44), picture=picture, preset="fills"),
         "random holes": replace(start, hole=(), preset="random holes"),
         "map to box": replace(start, hole=(), preset="map to box", threshold=0.6),
     }
@@ -127,8 +130,11 @@ def tasks(label: int, names: tuple[str, ...], has_part: bool) -> dict[str, tuple
 # ---- what the reader does ------------------------------------------------------------------------------------------
 
 
-def react_picture(state: ErasingState, event: Event) -> ErasingState:
-    """Return the state after something happened on the picture: a hole drawn, moved, or one of its corners dragged."""
+def react_picture(state: ErasingState, event: Event, width: int, height: int) -> ErasingState:
+    """Return the state after something happened on the picture: a hole drawn, moved, or one of its corners dragged.
+
+    A hole that is moved keeps its size and stays inside the picture of ``width`` x ``height`` pixels.
+    """
     if event.kind == "brush" and event.box is not None:
         left, right, bottom, top = event.box
         return replace(state, draft=(left, min(bottom, top), right, max(bottom, top)))
@@ -148,8 +154,10 @@ def react_picture(state: ErasingState, event: Event) -> ErasingState:
         return replace(state, hole=tuple(hole))
     if event.name != "hole":
         return state
-    x, y = round(event.x - (right - left) / 2), round(event.y - (bottom - top) / 2)
-    return replace(state, hole=(x, y, x + right - left, y + bottom - top))
+    wide, tall = right - left, bottom - top
+    x = min(max(math.floor(event.x - wide / 2 + 0.5), 0), width - wide)
+    y = min(max(math.floor(event.y - tall / 2 + 0.5), 0), height - tall)
+    return replace(state, hole=(x, y, x + wide, y + tall))
 
 
 def react_scores(state: ErasingState, event: Event) -> ErasingState:

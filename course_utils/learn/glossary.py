@@ -155,6 +155,12 @@ TERMS: tuple[Term, ...] = (
         "A short number computed from a file, by which a damaged copy is noticed.",
         "04_landmark_recognition",
     ),
+    Term(
+        "class activation map (CAM)",
+        "클래스 활성화 맵",
+        "A map of how much each place of an image adds to the score of a class.",
+        "14_erasing",
+    ),
     Term("cluster", "군집", "A group of points that are closer to each other than to the rest.", "01_vlad"),
     Term("cluster centre", "군집 중심", "The mean of the points of a cluster; in VLAD the place of a visual word.", "01_vlad"),
     Term("codebook", "코드북", "The list of visual words, learned once from training images.", "01_vlad"),
@@ -237,6 +243,7 @@ TERMS: tuple[Term, ...] = (
         "02_netvlad",
     ),
     Term("epoch", "에폭", "One pass over the training data.", "02_netvlad"),
+    Term("erasing", "지우기", "Hiding a part of a training image while its label stays.", "14_erasing"),
     Term("feature", "특징", "A number or a vector that says something about an input.", "01_vlad"),
     Term("feature extraction", "특징 추출", "Making new features from all old ones.", "09_dimension_reduction"),
     Term("feature map", "특징 맵", "The features of a network at every position of a grid over the image.", "02_netvlad"),
@@ -260,6 +267,7 @@ TERMS: tuple[Term, ...] = (
     Term("hard assignment", "하드 할당", "Each descriptor belongs to exactly one visual word.", "01_vlad"),
     Term("hard negative", "어려운 음성", "A negative that is more similar to the query than it should be.", "02_netvlad"),
     Term("histogram", "히스토그램", "How many values fall into each of several ranges.", "03_delf"),
+    Term("hole", "구멍", "The part of an image that an erasing method hides.", "14_erasing"),
     Term(
         "hyperparameter",
         "하이퍼파라미터",
@@ -320,9 +328,16 @@ TERMS: tuple[Term, ...] = (
         "Finding each object in an image, with its class and its bounding box.",
         "05_mean_average_precision",
     ),
+    Term("occlusion", "가려짐", "One thing hiding another from view.", "14_erasing"),
     Term("outlier", "이상치", "A point or a match that does not fit the rest.", "03_delf"),
     Term("overfitting", "과적합", "Being good on the training data and bad on new data.", "01_vlad"),
     Term("perplexity", "혼란도", "In t-SNE: about how many neighbours each point should have.", "10_tsne"),
+    Term(
+        "person re-identification",
+        "사람 재식별",
+        "Finding the pictures of one person among pictures by other cameras.",
+        "14_erasing",
+    ),
     Term(
         "place recognition",
         "장소 인식",
@@ -411,6 +426,12 @@ TERMS: tuple[Term, ...] = (
         "약지도 학습",
         "Learning from answers that are incomplete or only partly right, such as GPS positions.",
         "02_netvlad",
+    ),
+    Term(
+        "weakly supervised localisation",
+        "약지도 위치 추정",
+        "Finding where an object is after learning only which object an image shows.",
+        "14_erasing",
     ),
     Term("weight decay", "가중치 감쇠", "Pulling the weights of a network towards zero a little at each step.", "02_netvlad"),
     Term(

@@ -274,6 +274,12 @@ def pipeline(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def erasing(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The erasing bench, with a hole over the head."""
+    return open_explorer("erasing", default("ErasingBench"), "explorer-erasing")
+
+
+@pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""
     return open_explorer("laboratory", REFERENCE + default("AssignmentLaboratory"), "explorer-assignment")

@@ -26,10 +26,13 @@ HANDLES = {
     ".explorer-push": ("item3", ("scores",)),
     ".explorer-theatre": ("6", ("confidences",)),
     ".explorer-protocol": ("B", ("order",)),
+    ".explorer-erasing": ("hole", ("hole",)),
 }
 
 
-@pytest.fixture(params=["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"])
+@pytest.fixture(
+    params=["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
+)
 def desk(request: pytest.FixtureRequest) -> Desk:
     desk: Desk = request.getfixturevalue(request.param)
     fresh(desk)
@@ -412,7 +415,7 @@ def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: 
 
 
 @pytest.mark.parametrize(
-    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"]
+    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
 )
 def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, reference: Desk, name: str, report: list[str]) -> None:
     keys = ["ArrowRight", "ArrowLeft"] * 10
@@ -429,14 +432,14 @@ def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, refer
 
 
 @pytest.mark.parametrize(
-    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"]
+    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
 )
 def test_no_page_asked_another_machine_for_anything(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).elsewhere == []
 
 
 @pytest.mark.parametrize(
-    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline"]
+    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
 )
 def test_no_page_complained(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).complaints == []

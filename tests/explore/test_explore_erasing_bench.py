@@ -72,15 +72,17 @@ def test_the_share_of_the_object_counts_its_pixels(eraser):
 
 def test_a_hole_is_drawn_moved_and_resized_in_whole_pixels(bench):
     state = bench.presets["map to box"]
-    state = react_picture(state, Event("brush", box=(10.2, 20.7, 8.1, 15.4)))
+    state = react_picture(state, Event("brush", box=(10.2, 20.7, 8.1, 15.4)), 48, 48)
     assert state.draft is not None
-    state = bench.admit(react_picture(state, Event("release")))
+    state = bench.admit(react_picture(state, Event("release"), 48, 48))
     assert state.hole == (10, 8, 21, 15) and state.draft is None and state.method == YOURS
-    moved = bench.admit(react_picture(state, Event("move", "hole", 20.5, 20.5)))
+    moved = bench.admit(react_picture(state, Event("move", "hole", 20.5, 20.5), 48, 48))
     assert (moved.hole[2] - moved.hole[0], moved.hole[3] - moved.hole[1]) == (11, 7)
-    assert bench.admit(react_picture(state, Event("move", "se", 30.4, 40.0))).hole == (10, 8, 30, 40)
-    assert react_picture(state, Event("move", "nw", 45.0, 9.0)) == state, "a corner does not cross its opposite"
-    assert react_picture(replace(state, draft=(3.0, 3.0, 3.2, 3.2)), Event("release")).hole == state.hole, "a click draws nothing"
+    assert bench.admit(react_picture(state, Event("move", "se", 30.4, 40.0), 48, 48)).hole == (10, 8, 30, 40)
+    assert react_picture(state, Event("move", "nw", 45.0, 9.0), 48, 48) == state, "a corner does not cross its opposite"
+    assert react_picture(replace(state, draft=(3.0, 3.0, 3.2, 3.2)), Event("release"), 48, 48).hole == state.hole, (
+        "a click draws nothing"
+    )
 
 
 def test_a_bar_shows_its_classs_map_and_the_triangle_moves_the_threshold(bench):
@@ -88,6 +90,15 @@ def test_a_bar_shows_its_classs_map_and_the_triangle_moves_the_threshold(bench):
     assert react_scores(state, Event("press", "k2")).shown == 2
     assert bench.admit(react_threshold(state, Event("move", "t", 0.533))).threshold in THRESHOLDS
     assert drawn(drawn(state, "Cutout"), "Cutout").draw == state.draw + 1
+
+
+def test_a_hole_keeps_its_size_at_the_border(bench):
+    state = bench.presets["telling part"]
+    for x, y in ((99.0, 99.0), (-9.0, -9.0)):
+        moved = bench.admit(react_picture(state, Event("move", "hole", x, y), 48, 48))
+        assert moved.hole[2] - moved.hole[0] == state.hole[2] - state.hole[0]
+        assert moved.hole[3] - moved.hole[1] == state.hole[3] - state.hole[1]
+        assert min(moved.hole) >= 0 and max(moved.hole) <= 48
 
 
 def _search(bench, preset, number):

@@ -243,4 +243,28 @@ SABOTAGES = (
         tests=("tests/training/test_training_multistage.py",),
         chapter="06_listwise_ap_loss",
     ),
+    Sabotage(
+        name="erased-area-drawn-from-the-side",
+        file="course_utils/augment/erasing.py",
+        right="area = (scale[0] + (scale[1] - scale[0]) * u) * sizes.prod(1, keepdim=True) * share",
+        wrong="area = (scale[0] + (scale[1] - scale[0]) * u) ** 2 * sizes.prod(1, keepdim=True) * share",
+        tests=("tests/augment/test_augment_erasing.py",),
+        chapter="14_erasing",
+    ),
+    Sabotage(
+        name="hiding-probability-inverted",
+        file="course_utils/augment/hide_and_seek.py",
+        right="generator=generator, device=device) < self.p_hide",
+        wrong="generator=generator, device=device) > self.p_hide",
+        tests=("tests/augment/test_augment_hide_and_seek.py",),
+        chapter="14_erasing",
+    ),
+    Sabotage(
+        name="objects-rectangles-drawn-in-the-whole-image",
+        file="course_utils/augment/erasing.py",
+        right='regions = objects if self.aware == "object" else torch.cat([regions, objects], dim=1)',
+        wrong='regions = regions.expand_as(objects) if self.aware == "object" else torch.cat([regions, objects], dim=1)',
+        tests=("tests/augment/test_augment_erasing.py",),
+        chapter="14_erasing",
+    ),
 )
