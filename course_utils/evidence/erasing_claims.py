@@ -288,6 +288,7 @@ def localisation(seed: int) -> dict[str, float]:
             f"{arm}, GT-known Loc": report.box_accuracy,
             f"{arm}, fixed threshold": report.fixed_accuracy,
             f"{arm}, MaxBoxAcc": report.max_box_accuracy,
+            f"{arm}, MaxBoxAccV2": report.max_box_accuracy_v2,
             f"{arm}, PxAP": report.pixel_ap,
             f"{arm}, accuracy": accuracy(network, sides[1]),
         }

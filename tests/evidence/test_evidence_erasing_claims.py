@@ -9,15 +9,13 @@ from course_utils.evidence import claim, erasing_claims
 from course_utils.evidence.erasing_claims import Batches, Recipe, train_classifier
 
 KEYS = [
-    "erasing-classification-clean",
     "erasing-classification-occlusion",
-    "erasing-detection-clean",
     "erasing-detection-occlusion",
-    "erasing-reid-clean",
     "erasing-reid-occlusion",
     "cutout-size-curve",
     "cutout-activations",
     "hide-and-seek-localisation",
+    "hide-and-seek-fixed-threshold",
 ]
 
 
