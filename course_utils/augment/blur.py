@@ -39,7 +39,9 @@ VISIBLE = 0.05
 SHARPEST = 1e-6
 """Below this standard deviation a Gaussian is one pixel, and its square would underflow."""
 
-POINTS_PER_PIXEL = 4
+POINTS, LONG = 64, 19
+"""A line has 64 points, four to a pixel up to a length of 16 (kernel size 19); longer lines have a multiple of that."""
+
 LARGEST_BAND = 64
 """Largest side in pixels for which a matrix product beats two convolutions on a CPU."""
 
@@ -146,7 +148,8 @@ def line_kernels(length: Tensor, angle: Tensor, size: int) -> Tensor:
         Sum 1 and centre of mass in the middle.
     """
     n, middle = len(length), size // 2
-    along = torch.linspace(-1, 1, POINTS_PER_PIXEL * size, device=length.device) * (length[:, None] - 1) / 2
+    points = POINTS * math.ceil(size / LONG)
+    along = torch.linspace(-1, 1, points, device=length.device, dtype=length.dtype) * (length[:, None] - 1) / 2
     turn = torch.deg2rad(angle)[:, None]
     x, y = middle + along * turn.cos(), middle + along * turn.sin()
     left, top = x.floor(), y.floor()
@@ -156,7 +159,7 @@ def line_kernels(length: Tensor, angle: Tensor, size: int) -> Tensor:
         for dy, weight_y in ((0, 1 - bottom), (1, bottom)):
             place = (top + dy) * size + left + dx
             kernels.scatter_add_(1, place.long(), weight_x * weight_y)
-    return (kernels / along.shape[1]).view(n, size, size)
+    return (kernels / points).view(n, size, size)
 
 
 @on_floating_images
