@@ -49,7 +49,7 @@ def frequency_figure(masks: Mapping[str, Any]) -> Any:
         axes[0, column].set(xticks=[], yticks=[])
         axes[0, column].set_title(title, fontsize=12)
         shares = one.mean((1, 2))
-        axes[1, column].hist(shares, bins=np.linspace(0, 0.3, 25), color=LINE_COLOURS[column % 4])
+        axes[1, column].hist(shares, bins=np.arange(-0.00625, 0.31, 0.0125), color=LINE_COLOURS[column % 4])
         axes[1, column].axvline(shares.mean(), color="black", linewidth=2)
         axes[1, column].set(xlabel="hidden share of an image", yticks=[], xlim=(0, 0.3))
     figure.colorbar(shown, ax=axes[0], label="share of draws", shrink=0.9)

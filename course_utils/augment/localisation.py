@@ -79,6 +79,8 @@ class LocalisationReport:
     top1 : float or None
         Top-1 Loc at the validation threshold.
     pixel_ap : float or None
+    curve : BoxAccuracy
+        BoxAcc(t) of the test images.
     """
 
     threshold: float
@@ -88,6 +90,7 @@ class LocalisationReport:
     max_box_accuracy_v2: float
     top1: float | None
     pixel_ap: float | None
+    curve: BoxAccuracy
 
 
 @dataclass(frozen=True)
@@ -170,11 +173,19 @@ def box_accuracy(
         raise ValueError(message("maps", "of at least one image", "none"))
     thresholds = tuple(checked_threshold(t) for t in thresholds)
     overlaps = tuple(checked_float(d, "overlaps", above=0, high=1) for d in overlaps)
-    n_boxes = {"largest": 1, "all": None}[checked_choice(pieces, "pieces", ("largest", "all"))]
-    best = np.array(
-        [[overlaps_of(piece_boxes(one, t)[:n_boxes], true).max() for t in thresholds] for one, true in zip(maps, truth)]
-    )  # (B, T)
+    which = ("largest", "all").index(checked_choice(pieces, "pieces", ("largest", "all")))
+    best = _overlaps_at(maps, truth, thresholds)[which]
     return BoxAccuracy(thresholds, overlaps, np.stack([(best >= d).mean(0) for d in overlaps]))
+
+
+def _overlaps_at(maps: np.ndarray, truth: list[np.ndarray], thresholds: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the overlap of the largest piece's box, and of the best piece's box, both (B, T)."""
+    largest, best = np.zeros((2, len(maps), len(thresholds)))
+    for i, (one, true) in enumerate(zip(maps, truth)):
+        for j, threshold in enumerate(thresholds):
+            found = overlaps_of(piece_boxes(one, threshold), true)
+            largest[i, j], best[i, j] = found[0].max(), found.max()
+    return largest, best
 
 
 def max_box_accuracy(maps: Any, truth: Any, overlap: float = 0.5, thresholds: Sequence[float] = THRESHOLDS) -> float:
@@ -238,9 +249,12 @@ def judge_localisation(
     -------
     LocalisationReport
     """
+    thresholds = tuple(checked_threshold(t) for t in thresholds)
     threshold = box_accuracy(validation.maps, validation.boxes, thresholds, (overlap,)).best_threshold(overlap)
     hits = localisation_hits(boxes_from_maps(test.maps, threshold), test.boxes, overlap)
     fixed = localisation_hits(boxes_from_maps(test.maps, ZHOU_THRESHOLD), test.boxes, overlap)
+    largest, best = _overlaps_at(normalized_maps(test.maps), _true_boxes(test.boxes, len(hits)), thresholds)
+    curve = BoxAccuracy(thresholds, (overlap,), (largest >= overlap).mean(0)[None])
     top1 = None
     if test.predicted is not None and test.labels is not None:
         predicted, labels = (checked_array(v, "labels", (len(hits),), np.int64) for v in (test.predicted, test.labels))
@@ -249,10 +263,11 @@ def judge_localisation(
         threshold=threshold,
         box_accuracy=float(hits.mean()),
         fixed_accuracy=float(fixed.mean()),
-        max_box_accuracy=max_box_accuracy(test.maps, test.boxes, overlap, thresholds),
-        max_box_accuracy_v2=max_box_accuracy_v2(test.maps, test.boxes, thresholds),
+        max_box_accuracy=float(curve.best()[0]),
+        max_box_accuracy_v2=float(np.mean([(best >= d).mean(0).max() for d in V2_OVERLAPS])),
         top1=top1,
         pixel_ap=None if test.masks is None else pixel_average_precision(test.maps, test.masks),
+        curve=curve,
     )
 
 

@@ -43,7 +43,15 @@ def picture_scene(state: ErasingState, result: ErasingResult, case: Case, name: 
         layers.append(Polygons([rectangle(hole[0], hole[2], hole[3], hole[1])], outline="#ffffff", width=1.5))
     says = f"hides {result.hidden_object:.0%} of the {'animal' if case.part is not None else 'object'}"
     unit = width / SIDE
-    layers.append(Text([[5 * unit, 12 * unit]], [f"{name}: {state.method} {says}"], size=13, bold=True, halo=True))
+    layers.append(
+        Text(
+            [[5 * unit, 12 * unit]],
+            [f"{name}: {'your hole' if state.method == YOURS else state.method} {says}"],
+            size=13,
+            bold=True,
+            halo=True,
+        )
+    )
     marks: list[Mark] = []
     if state.method == YOURS and state.hole:
         left, top, right, bottom = state.hole

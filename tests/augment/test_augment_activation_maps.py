@@ -251,6 +251,8 @@ def test_the_judge_takes_its_threshold_from_validation_images_only():
     assert swapped.threshold == pytest.approx(0.49, abs=0.01), "every threshold is right there: the middle one is taken"
     assert swapped.box_accuracy < swapped.max_box_accuracy == 1.0
     assert swapped.top1 is None and report.pixel_ap is None and swapped.pixel_ap is not None
+    assert swapped.max_box_accuracy_v2 == max_box_accuracy_v2(high.maps, boxes)
+    assert np.array_equal(swapped.curve.accuracy, box_accuracy(high.maps, boxes).accuracy)
 
 
 def test_measures_name_what_is_wrong():
