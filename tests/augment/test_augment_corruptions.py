@@ -13,6 +13,7 @@ from skimage.filters import gaussian
 from course_utils.augment import corruptions
 from course_utils.augment.corruptions import blur, digital, noise, tables, weather
 from course_utils.augment.corruptions.corrupting import DRAWN, FUNCTIONS
+from course_utils.augment.corruptions.spatter import canny_edges, relief, spatter
 
 EVERY = (*corruptions.names, *corruptions.validation_names)
 
@@ -45,7 +46,7 @@ def test_there_are_fourteen_tests_in_the_order_of_the_benchmark_without_frost():
     assert list(corruptions.names) == benchmark and len(benchmark) == 14
     assert [len(members) for members in corruptions.families.values()] == [3, 4, 2, 5]
     assert sorted(sum(corruptions.families.values(), ())) == sorted(corruptions.names)
-    assert corruptions.validation_names == ("speckle_noise", "gaussian_blur", "saturate")
+    assert corruptions.validation_names == ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 
 
 def test_every_name_has_a_function_and_five_rows_in_both_tables():
@@ -252,6 +253,51 @@ def test_flakes_are_bright_and_the_second_layer_is_the_first_turned_round():
     assert float(flakes.min()) >= -1e-6 and float(flakes.max()) > 0.1
     torch.testing.assert_close(flakes, flakes.rot90(2, (2, 3)))
     assert torch.equal(flakes[:, 0], flakes[:, 2]), "snow is white"
+
+
+def liquids(size, mean, deviation, sigma, threshold, n=10):
+    """Return the layer of drops as whole levels, (n, 1, size, size)."""
+    noise_layer = mean + deviation * torch.randn(n, 1, size, size, generator=seeded())
+    layer = blur.gaussian_blur(noise_layer, sigma)
+    return (torch.where(layer < threshold, 0.0, layer).clamp(0, 1) * 255).floor()
+
+
+@pytest.mark.parametrize("size, layer", [(32, (0.62, 0.1, 0.7, 0.7)), (32, (0.65, 0.3, 1.0, 0.69)), (96, (0.65, 0.3, 3.0, 0.68))])
+def test_edges_are_those_of_opencv_and_drops_are_lit_as_there(size, layer):
+    cv2 = pytest.importorskip("cv2")
+    depth = liquids(size, *layer)
+    edges, light = canny_edges(depth), relief(depth)
+    assert bool(edges.any())
+    for k in range(len(depth)):
+        levels = depth[k, 0].numpy().astype(np.uint8)
+        theirs = cv2.Canny(levels, 50, 150)
+        np.testing.assert_array_equal(edges[k].numpy(), theirs > 0)
+        height = np.minimum(ndimage.distance_transform_edt(theirs == 0), 20).astype(np.float32)  # exact, OpenCV's are not
+        height = cv2.equalizeHist(cv2.blur(height, (3, 3)).astype(np.uint8))
+        lit = cv2.blur(cv2.filter2D(height, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])), (3, 3))
+        distance = np.abs(light[k, 0].numpy() - lit)
+        assert (distance > 0).mean() < 0.01 and distance.mean() < 0.1  # a mean on the border of two levels
+
+
+def test_an_image_without_edges_between_others_is_flat_and_dry():
+    depth = torch.cat([liquids(32, 0.65, 0.3, 1.0, 0.69, n=1), torch.zeros(1, 1, 32, 32)])
+    assert torch.equal(relief(depth)[:1], relief(depth[:1]))
+    assert not bool(canny_edges(depth)[1].any())
+    images = pictures(2)
+    assert torch.equal(spatter(images, 0.1, 0.01, 1.0, 0.7, 0.5, 0.0, seeded()), images), "no noise above the threshold"
+
+
+def test_water_only_brightens_and_mud_covers_with_its_brown():
+    grey = torch.full((6, 3, 32, 32), 0.5)
+    water = spatter(grey, *corruptions.parameters("spatter", 3).values(), seeded()) - grey
+    assert float(water.min()) >= 0 and float(water.amax()) == pytest.approx(0.5 * 238 / 255, abs=1e-5)
+    brown, numbers = torch.tensor([63, 42, 20]) / 255, corruptions.parameters("spatter", 5).values()
+    mud = spatter(grey, *numbers, seeded())
+    cover = (0.5 - mud[:, :1]) / (0.5 - brown[0])
+    assert bool(((cover.abs() < 1e-5) | (cover > 0.8 - 1e-5)).all()) and 0 < float((cover > 0.8).float().mean()) < 1
+    torch.testing.assert_close(mud, 0.5 * (1 - cover) + cover * brown[:, None, None])
+    one = spatter(grey[:, :1], *numbers, seeded())
+    torch.testing.assert_close(one, 0.5 * (1 - cover) + cover * (brown @ torch.tensor([0.299, 0.587, 0.114])))
 
 
 # ------------------------------------------------------------------------------------------------------------- digital
@@ -468,8 +514,6 @@ def test_names_severities_and_options_that_do_not_exist_are_refused():
     images = pictures(1)
     with pytest.raises(ValueError, match="photographs of ice"):
         corruptions.corrupt(images, "frost", 1)
-    with pytest.raises(ValueError, match="edge detector"):
-        corruptions.parameters("spatter", 1)
     with pytest.raises(ValueError, match="name.*one of.*'fog'"):
         corruptions.suite(images, 0, only=["fogg"])
     for severity in (-1, 6):

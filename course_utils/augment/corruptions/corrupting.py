@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from course_utils.augment.corruptions import blur, digital, noise, weather
+from course_utils.augment.corruptions.spatter import spatter
 from course_utils.augment.corruptions.tables import (
     CORRUPTIONS,
     SEVERITIES,
@@ -37,12 +38,13 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "jpeg_compression": digital.jpeg_compression,
     "speckle_noise": noise.speckle_noise,
     "gaussian_blur": blur.gaussian_blur,
+    "spatter": spatter,
     "saturate": digital.saturate,
 }
 """The function behind each name: ``function(images, *parameters)`` and, if it draws, ``generator=``."""
 
 DRAWN = ("gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "fog", "elastic_transform")
-DRAWN += ("speckle_noise",)
+DRAWN += ("speckle_noise", "spatter")
 ON_LEVELS = ("pixelate", "jpeg_compression")
 """These know uint8 and round as the benchmark's library does; all others compute in floating point."""
 

@@ -183,7 +183,7 @@ def mean_corruption_error(
 
 
 def _family(name: str) -> str | None:
-    return CORRUPTIONS[name].family if name in CORRUPTIONS else {"frost": "weather", "spatter": "weather"}.get(name)
+    return CORRUPTIONS[name].family if name in CORRUPTIONS else {"frost": "weather"}.get(name)
 
 
 def _positive(value: float, name: str, expected: str) -> float:

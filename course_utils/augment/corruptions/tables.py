@@ -11,7 +11,6 @@ Small images
 Left out
     ``frost`` adds crops of six photographs of ice, which the published code brings along and this course does not. Any
     comparison with published means has to leave frost out on both sides.
-    ``spatter`` (a validation corruption) is defined through OpenCV's edge detector and distance transform.
 
 Source: D. Hendrycks, T. Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations",
 ICLR 2019, arXiv:1903.12261; parameters from the authors' repository ``hendrycks/robustness`` (``make_cifar_c.py`` and
@@ -221,6 +220,28 @@ _ALL = (
         same_as=("GaussianBlur",),
     ),
     Corruption(
+        "spatter",
+        "weather",
+        ("mean", "deviation", "sigma", "threshold", "strength", "mud_sigma"),
+        (
+            (0.62, 0.1, 0.7, 0.7, 0.5, 0.0),
+            (0.65, 0.1, 0.8, 0.7, 0.5, 0.0),
+            (0.65, 0.3, 1.0, 0.69, 0.5, 0.0),
+            (0.65, 0.1, 0.7, 0.69, 0.0, 0.6),
+            (0.65, 0.1, 0.5, 0.68, 0.0, 0.6),
+        ),
+        (
+            (0.65, 0.3, 4.0, 0.69, 0.6, 0.0),
+            (0.65, 0.3, 3.0, 0.68, 0.6, 0.0),
+            (0.65, 0.3, 2.0, 0.68, 0.5, 0.0),
+            (0.65, 0.3, 1.0, 0.65, 0.0, 1.5),
+            (0.67, 0.4, 1.0, 0.65, 0.0, 1.5),
+        ),
+        lengths=("sigma", "mud_sigma"),
+        validation=True,
+        same_as=("RandomErasing",),
+    ),
+    Corruption(
         "saturate",
         "digital",
         ("factor", "lift"),
@@ -245,10 +266,7 @@ families: dict[str, tuple[str, ...]] = {
 }
 """The test corruptions of each family."""
 
-left_out: dict[str, str] = {
-    "frost": "it needs six photographs of ice",
-    "spatter": "it is defined by OpenCV's edge detector and distance transform",
-}
+left_out: dict[str, str] = {"frost": "it needs six photographs of ice"}
 """Corruptions of the benchmark that are not here, and why."""
 
 
@@ -276,7 +294,7 @@ def parameters(name: str, severity: int, size: int = 32, table: int | None = Non
     Raises
     ------
     TypeError, ValueError
-        For an unknown name (frost and spatter say why), severity or table, or a size below 1.
+        For an unknown name (frost says why), severity or table, or a size below 1.
 
     Examples
     --------
