@@ -1,6 +1,6 @@
 """Everything of ``course_utils.augment`` on a graphics card: the same numbers give the same images as on the processor.
 
-Needs torch, torchvision, NumPy, SciPy, scikit-image, lazy_loader, tqdm and pytest; skipped where there is no card.
+Needs torch, torchvision, NumPy, SciPy, lazy_loader and pytest; skipped where there is no card.
 """
 
 from dataclasses import fields, is_dataclass, replace

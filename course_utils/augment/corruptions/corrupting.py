@@ -43,8 +43,10 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 """The function behind each name: ``function(images, *parameters)`` and, if it draws, ``generator=``."""
 
-DRAWN = ("gaussian_noise", "shot_noise", "impulse_noise", "glass_blur", "motion_blur", "snow", "fog", "elastic_transform")
-DRAWN += ("speckle_noise", "spatter")
+FIXED = ("defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression", "gaussian_blur", "saturate")
+DRAWN = tuple(name for name in FUNCTIONS if name not in FIXED)
+"""These draw random numbers and take ``generator=``."""
+
 ON_LEVELS = ("pixelate", "jpeg_compression")
 """These know uint8 and round as the benchmark's library does; all others compute in floating point."""
 
