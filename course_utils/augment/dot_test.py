@@ -65,6 +65,8 @@ class DotResult:
     ----------
     library, operation : str
     image, mask, point, box : (float, float) or None
+    size : (int, int)
+        Output canvas (H', W').
     """
 
     library: str
@@ -73,6 +75,7 @@ class DotResult:
     mask: Place
     point: Place
     box: Place
+    size: tuple[int, int] = (0, 0)
 
     @property
     def point_error(self) -> float:
@@ -172,7 +175,8 @@ def measure_dot(
     point = None if not moved.point.numel() else tuple((moved.point[0].double() + _offset(convention, back=True)).tolist())
     box = None if not moved.box.numel() else tuple(((moved.box[0, :2] + moved.box[0, 2:]).double() / 2).tolist())
     mask = (moved.mask == 1).double()
-    return DotResult(library, operation, centre_of_mass(moved.image[0].double()), centre_of_mass(mask), point, box)
+    image, canvas = moved.image[0].double(), tuple(moved.image.shape[-2:])
+    return DotResult(library, operation, centre_of_mass(image), centre_of_mass(mask), point, box, canvas)
 
 
 def centre_of_mass(image: Tensor) -> Place:

@@ -129,6 +129,8 @@ class SpatialTransform(RandomTransform):
         return ", ".join(f"{k}={v!r}" for k, v in shown.items() if k not in PLAIN or v != PLAIN[k])
 
 
+CONVEX = 0.65  # below a distortion of 2/3, four corners are always convex
+
 PLAIN = {
     "p": 1.0,
     "per": "sample",
@@ -388,7 +390,8 @@ class Perspective(SpatialTransform):
 
     Notes
     -----
-    Shifts are whole numbers, uniform from 0 to ``floor(distortion * side / 2)``. torchvision counts corners as pixel indices,
+    Shifts are whole numbers, uniform from 0 to ``floor(distortion * side / 2)``. Above a distortion of 2/3 four corners can be
+    drawn that are not convex, and the horizon would run through the image: their shifts are made smaller. torchvision counts corners as pixel indices,
     (0, 0) to (W - 1, H - 1), here they are the corners of the canvas, (0, 0) to (W, H).
     """
 
@@ -404,10 +407,12 @@ class Perspective(SpatialTransform):
         dtype = matrix_dtype(device)
         start = torch.tensor([[0, 0], [width, 0], [width, height], [0, height]], dtype=dtype, device=device)
         inwards = torch.tensor([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=dtype, device=device)
-        # a corner never passes the middle, so the four stay convex or touch it at distortion 1
-        reach = torch.tensor([min(int(self.distortion * side / 2), (side - 1) // 2) for side in (width, height)], device=device)
+        reach = torch.tensor([int(self.distortion * side / 2) for side in (width, height)], device=device)
         draws = torch.rand(n, 4, 2, generator=generator, device=device) * (reach + 1)
         shift = torch.minimum(draws.floor(), reach.to(draws.dtype)).to(dtype)
+        if self.distortion > CONVEX:
+            bent = ~is_convex(start + inwards * shift)
+            shift = torch.where(bent[:, None, None], shift * (CONVEX / self.distortion), shift)
         return PerspectiveParams(start.expand(n, 4, 2), start + inwards * shift)
 
     def plan(self, params: PerspectiveParams, size: tuple[int, int]) -> GeometryPlan:
@@ -533,6 +538,13 @@ def turned_canvas(size: tuple[int, int], degrees: tuple[float, float]) -> tuple[
 def square(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     """Return the matrices [[a, b], [c, d]], (n, 2, 2), from four (n,) tensors."""
     return torch.stack([a, b, c, d], dim=-1).unflatten(-1, (2, 2))
+
+
+def is_convex(points: Tensor) -> Tensor:
+    """Tell which quadrilaterals (n, 4, 2), in clockwise order, are strictly convex: bool (n,)."""
+    sides = points.roll(-1, 1) - points
+    following = sides.roll(-1, 1)
+    return (sides[..., 0] * following[..., 1] - sides[..., 1] * following[..., 0] > 0).all(1)
 
 
 def rotation(degrees: Tensor) -> Tensor:

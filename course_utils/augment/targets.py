@@ -335,7 +335,7 @@ class SanitizeTargets(v2.Transform):
         clipped = clip_boxes(boxes, like.canvas_size)
         if self.from_masks and masks is not None and len(masks):
             own = boxes_from_masks(masks.as_subclass(Tensor)).to(clipped.dtype)
-            clipped = torch.where(masks.flatten(1).any(1)[:, None], own, clipped)
+            clipped = torch.where((masks != 0).flatten(1).any(1)[:, None], own, clipped)
         plain = functional.convert_bounding_box_format(clipped, BoundingBoxFormat.XYXY, like.format)
         return tv_tensors.wrap(plain, like=like)
 
