@@ -389,7 +389,8 @@ def covered(rectangles: Tensor, height: int, width: int) -> Tensor:
     i, j = torch.arange(height, device=rectangles.device), torch.arange(width, device=rectangles.device)
     in_rows = (i >= top) & (i < top + tall)  # (n, R, H)
     in_columns = (j >= left) & (j < left + wide)  # (n, R, W)
-    return (in_rows[..., :, None] & in_columns[..., None, :]).any(1, keepdim=True)
+    each = in_rows[..., :, None] & in_columns[..., None, :]  # (n, R, H, W)
+    return each if each.shape[1] == 1 else each.any(1, keepdim=True)
 
 
 def whole_pixels(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -30,8 +30,10 @@ VERSION = 1
 @cache
 def default_network() -> SmallCNN:
     """Return the small network, from the cache if it was trained before; it must not be changed."""
+    from course_utils.data.sprites.creatures import GENERATOR_VERSION
+
     network = SmallCNN(DIM, 4, torch.Generator().manual_seed(0))
-    key = f"version {VERSION}, size {SIZE}, dim {DIM}, {N_TRAIN} images, {N_STEPS} steps of {BATCH} at {RATE}"
+    key = f"version {VERSION}, creatures {GENERATOR_VERSION}, size {SIZE}, dim {DIM}, {N_TRAIN} images, {N_STEPS} steps of {BATCH} at {RATE}"
     stored = cached_arrays("erasing-bench", key, lambda: {k: v.numpy() for k, v in _trained(network).state_dict().items()})
     network.load_state_dict({name: torch.from_numpy(array) for name, array in stored.items()})
     return network.eval()
