@@ -155,7 +155,7 @@ class PipelineBench(PresetExplorer):
 
     def _build(self) -> None:
         super()._build()
-        self._code = widgets.Textarea(rows=10, layout=widgets.Layout(width="100%", height="206px"))
+        self._code = widgets.Textarea(rows=14, layout=widgets.Layout(width="100%", height="262px"))
         self._code.add_class("course-code")
         title = widgets.HTML(
             "<style>.course-code textarea { font-family: var(--jp-code-font-family, monospace); font-size: 12px; }</style>"

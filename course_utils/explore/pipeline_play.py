@@ -298,12 +298,14 @@ PRESETS = {
         "car",
         chosen="A",
         seed=10,
+        outcome=5,
     ),
     "order": _start(
         "order",
         [Chip("zoom", 0.6, 1.0), Chip("rotate", 0.2, 0.8), Chip("colours", 0.5, 1.0), Chip("flip", 0.5, 0.5)],
         "person",
         chosen="B",
+        outcome=5,
         fuse=False,
     ),
     "rules": _start(

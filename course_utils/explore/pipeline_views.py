@@ -97,6 +97,9 @@ def _row_ground(state: PipelineState, result: PipelineResult) -> list[Layer]:
         layers.append(Text([[WIDTH - 8, 106]], ["let go to take the chip out"], size=13, align="right", bold=True))
     elif n >= MAX_CHIPS:
         layers.append(Text([[WIDTH - 8, 106]], [f"the row is full: {MAX_CHIPS} chips"], "muted", 12, "right"))
+    elif state.place >= 0:
+        words = f"the sliders set the grey chip, {state.chips[state.place].kind.title}"
+        layers.append(Text([[WIDTH - 8, 106]], [words], "muted", 12, "right"))
     return layers
 
 
