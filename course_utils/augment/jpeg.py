@@ -246,13 +246,7 @@ def transparent_jpeg(images: Tensor, quality: int | Tensor, subsampling: str = "
     pixels = images.float() if images.dtype == torch.uint8 else (images.float() * 255).round_().clamp_(0, 255)
     height, width = pixels.shape[-2:]
     ycbcr = to_ycbcr(pixels) if colour else pixels
-    unit = 16 if colour and halved else 8
-    padded = (
-        F.pad(ycbcr, (0, -width % unit, 0, -height % unit), mode="replicate")
-        if len(images)
-        else ycbcr.new_zeros(0, ycbcr.shape[1], height + -height % unit, width + -width % unit)
-    )
-    planes = [padded[:, 0], *(halve(p) if halved else p for p in padded[:, 1:].unbind(1))]
+    planes = [repeated_to(ycbcr[:, 0], 8, 8), *(colour_plane(plane, halved) for plane in ycbcr[:, 1:].unbind(1))]
     luminance, chrominance = (table.float() for table in quantisation_tables(qualities))
     tables = (luminance, chrominance, chrominance)[: len(planes)]
     coefficients = tuple(block_dct(plane - 128) for plane in planes)
@@ -291,6 +285,21 @@ def weighted(planes: Tensor, weights: tuple[int, ...]) -> Tensor:
     for c in range(1, len(weights)):
         total.add_(planes[:, c], alpha=weights[c] / ONE)
     return total
+
+
+def colour_plane(plane: Tensor, halved: bool) -> Tensor:
+    """Return a plane (B, H, W) of Cb or Cr as it is cut into blocks; columns are repeated before halving, rows after it."""
+    return repeated_to(halve(repeated_to(plane, 2, 16)), 8, 8) if halved else repeated_to(plane, 8, 8)
+
+
+def repeated_to(plane: Tensor, rows: int, columns: int) -> Tensor:
+    """Return a plane (B, H, W) whose last row and column are repeated until H and W are multiples of the two numbers."""
+    height, width = plane.shape[1:]
+    y = torch.arange(height + -height % rows, device=plane.device).clamp_(max=height - 1)
+    x = torch.arange(width + -width % columns, device=plane.device).clamp_(max=width - 1)
+    if len(y) > height:
+        plane = plane.index_select(1, y)
+    return plane.index_select(2, x) if len(x) > width else plane
 
 
 def halve(plane: Tensor) -> Tensor:
