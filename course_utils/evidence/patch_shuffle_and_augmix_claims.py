@@ -1,0 +1,209 @@
+"""Do shuffled windows and mixed chains make a network robust? Experiments for `17_patchshuffle_and_augmix`.
+
+The claims: G. Kang et al., "PatchShuffle Regularization", 2017, arXiv:1707.07103 (better with little data, robust to noise and
+to local changes); D. Hendrycks et al., "AugMix", ICLR 2020, arXiv:1912.02781 (fewer errors and better calibration on
+corruptions never trained on; the consistency loss is part of it).
+
+All arms of a comparison share the images, the start, the order of the batches and the number of steps. Every arm has the
+standard augmentation: mirror and crop. One test set of ``data.Sprites`` is corrupted in 14 ways and five severities, the same
+pixels for every arm. Constants were chosen on validation images of seed 0, which no recorded run uses.
+
+**Circular cells.** Some operations of AugMix and PatchShuffle come close to a corruption of the suite
+(``corruptions.CORRUPTIONS[name].same_as``): stretching the histogram to the contrast corruption, shear to the affine part of
+the elastic one, shuffled windows to glass blur. Every mean is therefore given twice, once without these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils import augment, data
+from course_utils.evidence.robustness import Robustness, robustness
+from course_utils.training.backbones import drawing_from
+
+SIZE = 32
+N_TEST = 300
+WIDTHS = (24, 48, 64)  # channels of the three convolutions
+RATE, DECAY, MOMENTUM = 0.1, 5e-4, 0.9  # the released code of AugMix: Nesterov's momentum, cosine to (almost) nothing
+BATCH = 32
+PADDING = 4  # pixels of the standard crop
+
+AUGMIX_STEPS, AUGMIX_IMAGES = 500, 1200
+SHUFFLE_STEPS, SHUFFLE_PER_CLASS = 400, 20
+SHUFFLE_P = 0.2
+SAME_AS_AUGMIX = ("AutoContrast", "Equalize", "Affine")
+SAME_AS_PATCH_SHUFFLE = ("PatchShuffle",)
+NOISES = ("gaussian_noise", "shot_noise", "impulse_noise")
+LOCAL_CHANGES = ("elastic_transform", "pixelate")  # glass blur exchanges neighbouring pixels, as PatchShuffle does
+
+AUGMIX_ARMS = ("mirror and crop", "AugMix alone", "AugMix with JS")
+SHUFFLE_ARMS = ("no PatchShuffle", "on images", "on maps")
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images (N, 3, H, W) uint8 with their classes (N,), to learn from and to be judged on."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+
+# ---------------------------------------------------------------------------------------------------------- the experiments
+
+
+def augmix_corruptions(seed: int) -> dict[str, float]:
+    """Return the mean accuracy over all corrupted copies of the test set, and over those that no operation comes close to."""
+    figures = {}
+    for arm, result in augmix_robustness(seed).items():
+        figures[arm] = 1 - result.errors.mean
+        figures[f"{arm}, unseen only"] = 1 - result.mean_error_without(*SAME_AS_AUGMIX)
+        figures[f"{arm}, clean"] = result.clean.accuracy
+    return figures
+
+
+def augmix_calibration(seed: int) -> dict[str, float]:
+    """Return one minus the expected calibration error, as a mean over the corrupted copies and on the clean test set."""
+    figures = {}
+    for arm, result in augmix_robustness(seed).items():
+        figures[arm] = 1 - result.mean("ece")
+        figures[f"{arm}, clean"] = 1 - result.clean.ece
+    return figures
+
+
+def patch_shuffle(seed: int) -> dict[str, float]:
+    """Return accuracies with few training images: clean, under noise, under local changes, and over all corruptions."""
+    figures = {}
+    for arm, result in shuffle_robustness(seed).items():
+        errors = result.errors.per_corruption
+        figures[f"{arm}, clean"] = result.clean.accuracy
+        figures[f"{arm}, noise"] = 1 - sum(errors[name] for name in NOISES) / len(NOISES)
+        figures[f"{arm}, local"] = 1 - sum(errors[name] for name in LOCAL_CHANGES) / len(LOCAL_CHANGES)
+        figures[f"{arm}, unseen corruptions"] = 1 - result.mean_error_without(*SAME_AS_PATCH_SHUFFLE)
+    return figures
+
+
+def toys(seed: int, split: str = "test", few_shot: int | None = None) -> LabelledImages:
+    """Return drawn toys: ``few_shot`` training images of each class, or all, and a split to be judged on."""
+    size = {"n": AUGMIX_IMAGES} if few_shot is None else {"few_shot": few_shot}
+    train, test = data.Sprites("train", seed, size=SIZE, **size), data.Sprites(split, seed, n=N_TEST, size=SIZE)
+    return LabelledImages(train.images, train.labels, test.images, test.labels)
+
+
+@lru_cache(maxsize=4)
+def augmix_robustness(seed: int, split: str = "test") -> dict[str, Robustness]:
+    """Return what the three trainings of a seed do on clean and corrupted images of a split."""
+    pictures = toys(seed, split)
+    return {arm: judged(augmix_network(pictures, arm, seed), pictures, seed) for arm in AUGMIX_ARMS}
+
+
+@lru_cache(maxsize=4)
+def shuffle_robustness(seed: int, split: str = "test") -> dict[str, Robustness]:
+    """Return what the three trainings of a seed with few images do on clean and corrupted images of a split."""
+    pictures = toys(seed, split, SHUFFLE_PER_CLASS)
+    return {arm: judged(shuffle_network(pictures, arm, seed), pictures, seed) for arm in SHUFFLE_ARMS}
+
+
+def judged(network: nn.Module, pictures: LabelledImages, seed: int) -> Robustness:
+    """Return errors and calibration of a network on the test images of ``pictures`` and their corrupted copies."""
+    return robustness(network, pictures.test_images, pictures.test_labels, seed=seed, n_images=len(pictures.test_images))
+
+
+# ------------------------------------------------------------------------------------------------------------ the trainings
+
+
+def augmix_network(pictures: LabelledImages, arm: str, seed: int, n_steps: int = AUGMIX_STEPS) -> nn.Module:
+    """Train one arm of ``AUGMIX_ARMS``.
+
+    "AugMix alone" learns the labels of mixtures; "AugMix with JS" learns the labels of clean images, and to answer alike on
+    two mixtures of each. A step of the latter sees three times as many pictures.
+    """
+    mix, consistency = augment.AugMix(severity=3), augment.JensenShannonLoss()
+
+    def loss(network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        if arm == "AugMix with JS":
+            return consistency(network(mix.views(images, generator)), labels)
+        if arm == "AugMix alone":
+            images = mix.replay(images, mix.draw(images, generator))
+        return F.cross_entropy(network(images), labels)
+
+    return trained(small_network(int(pictures.train_labels.max()) + 1, seed), loss, pictures, seed, n_steps)
+
+
+def shuffle_network(
+    pictures: LabelledImages, arm: str, seed: int, n_steps: int = SHUFFLE_STEPS, p: float = SHUFFLE_P
+) -> nn.Module:
+    """Train one arm of ``SHUFFLE_ARMS``: windows of 2 x 2 are shuffled in images, in the maps of the first two layers, or never."""
+    shuffle = augment.PatchShuffle(p=p)
+
+    def loss(network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        if arm == "on images":
+            images = shuffle.replay(images, shuffle.draw(images, generator))
+        return F.cross_entropy(network(images), labels)
+
+    n_classes = int(pictures.train_labels.max()) + 1
+    network = small_network(n_classes, seed, shuffle_maps=p if arm == "on maps" else 0.0)
+    return trained(network, loss, pictures, seed, n_steps)
+
+
+class ToUnits(nn.Module):
+    """Images, uint8 or in [0, 1], as numbers around 0: the last thing before the network, after every augmentation."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return ``(x - 0.5) / 0.25``, float32, in the memory layout that convolutions like."""
+        pixels = images.float() / 255 if images.dtype == torch.uint8 else images
+        return ((pixels - 0.5) * 4).contiguous(memory_format=torch.channels_last)
+
+
+def small_network(n_classes: int, seed: int, shuffle_maps: float = 0.0) -> nn.Sequential:
+    """Return three convolutions and a linear classifier; ``shuffle_maps`` puts PatchShuffle behind the first two."""
+    layers: list[nn.Module] = [ToUnits()]
+    shuffling = torch.Generator().manual_seed(seed + 1)
+    with drawing_from(torch.Generator().manual_seed(seed)):
+        for i, (n_in, n_out) in enumerate(zip((3, *WIDTHS), WIDTHS)):
+            kernel, stride = (5, 2) if i == 0 else (3, 1)
+            layers += [nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+            if shuffle_maps and i < 2:
+                layers.append(augment.FeaturePatchShuffle(p=shuffle_maps, generator=shuffling))
+            if i == 1:
+                layers.append(nn.MaxPool2d(2))
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[-1], n_classes)]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
+
+
+def trained(network: nn.Module, loss: Loss, pictures: LabelledImages, seed: int, n_steps: int) -> nn.Module:
+    """Return the network after ``n_steps`` of gradient descent on mirrored and cropped batches, the same for every loss."""
+    optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=DECAY, nesterov=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps, eta_min=1e-6)
+    order, chance = (torch.Generator().manual_seed(2 * seed + k) for k in (0, 1))
+    network.train()
+    for _ in range(n_steps):
+        rows = torch.randint(len(pictures.train_images), (BATCH,), generator=order)
+        images = mirrored_and_cropped(pictures.train_images[rows], order)
+        optimizer.zero_grad()
+        loss(network, images, pictures.train_labels[rows], chance).backward()
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def mirrored_and_cropped(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return images (B, C, H, W) uint8, half of them mirrored, each moved by up to ``PADDING`` pixels; the border is reflected."""
+    n, _, height, width = images.shape
+    mirror = torch.rand(n, generator=generator) < 0.5
+    images = torch.where(mirror[:, None, None, None], images.flip(3), images)
+    padded = F.pad(images.float(), (PADDING,) * 4, mode="reflect").to(torch.uint8)
+    down, across = torch.randint(2 * PADDING + 1, (2, n), generator=generator)
+    rows = down[:, None] + torch.arange(height)  # (B, H)
+    columns = across[:, None] + torch.arange(width)
+    return padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
