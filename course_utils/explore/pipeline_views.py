@@ -28,7 +28,6 @@ from course_utils.explore.pipeline_play import (
     place_x,
     shelf_rows,
 )
-from course_utils.explore.play import signed_change
 from course_utils.explore.scene import Card, Field, Layer, Mark, Picture, Points, Polygons, Rail, Scene, Segments, Text, rectangle
 from course_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, VERMILION
 
@@ -330,17 +329,21 @@ def _number_layers(result: PipelineResult) -> list[Layer]:
         Text([[_RULES - 20, 14]], ["change"], "muted", 12, "right"),
     ]
     table = (
-        ("object in sight", f"{100 * now.mean_visible:.0f} %", now.mean_visible - old.mean_visible),
-        ("box / tight box", _ratio(now.mean_loose), now.mean_loose - old.mean_loose),
-        ("boxes dropped", f"{now.n_dropped} of {COPIES}", float(now.n_dropped - old.n_dropped)),
-        ("resamplings", str(now.n_resamplings), float(now.n_resamplings - old.n_resamplings)),
+        (
+            "object in sight",
+            f"{100 * now.mean_visible:.0f} %",
+            _change(100 * (now.mean_visible - old.mean_visible), 0, " points"),
+        ),
+        ("box / tight box", _ratio(now.mean_loose), _change(now.mean_loose - old.mean_loose, 2)),
+        ("boxes dropped", f"{now.n_dropped} of {COPIES}", _change(now.n_dropped - old.n_dropped, 0)),
+        ("resamplings", str(now.n_resamplings), _change(now.n_resamplings - old.n_resamplings, 0)),
     )
     for row, (words, value, change) in enumerate(table):
         y = 42 + 32 * row
         layers.append(Text([[_NUMBERS, y]], [words], size=13))
         layers.append(Text([[_NUMBERS, y + 15]], [value], size=14, bold=True))
-        told = _change(change, whole=row > 1)
-        layers.append(Text([[_RULES - 20, y + 15]], [told], "muted" if told == "same" else "text", 13, "right", told != "same"))
+        look = ("muted", 13, "right") if change == "same" else ("text", 13, "right", True)
+        layers.append(Text([[_RULES - 20, y + 15]], [change], *look))
     return layers
 
 
@@ -348,11 +351,14 @@ def _ratio(value: float) -> str:
     return "no box" if np.isnan(value) else f"{value:.2f}"
 
 
-def _change(change: float, whole: bool) -> str:
+def _change(change: float, digits: int, unit: str = "") -> str:
+    """Return a change with an arrow and a sign; "same" if it rounds to nothing, "new" if there was no number before or is none."""
     if np.isnan(change):
         return "new"
-    told = signed_change(change)
-    return told.removesuffix(".000") if whole else told
+    size = f"{abs(change):.{digits}f}"
+    if float(size) == 0:
+        return "same"
+    return f"{'▲ +' if change > 0 else '▼ −'}{size}{unit}"
 
 
 def _rule_layers(result: PipelineResult) -> list[Layer]:

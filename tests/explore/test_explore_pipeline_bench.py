@@ -542,7 +542,14 @@ def test_the_panel_compares_two_orders_and_says_what_changed() -> None:
     assert "same draws: the same pixels" in strings(scene)
     moved = taken_out(PRESETS["boxes follow"], "A")
     changes = strings(draw_check(moved, compute_pipeline(moved)))
-    assert any(s.startswith("▼ −") for s in changes)
+    assert any(s.startswith("▼ −0.") for s in changes)  # without the turn the boxes are tighter
+    whole = taken_out(PRESETS["boxes follow"], "B")
+    result = compute_pipeline(whole)
+    points = f"▲ +{100 * (1 - result.old.mean_visible):.0f} points"
+    assert points in strings(draw_check(whole, result)) and result.now.mean_visible == 1
+    deep = replace(whole, chips=(Chip("zoom", 1.0, 1.0),) * 6, names=LETTERS, picture="six")
+    gone = compute_pipeline(deep)
+    assert gone.now.n_dropped == COPIES and {"new", "no box"} <= set(strings(draw_check(deep, gone)))
 
 
 def test_the_picture_that_goes_in_is_told() -> None:
