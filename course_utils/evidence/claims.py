@@ -372,8 +372,8 @@ register(
 RANDOM_ERASING = "Z. Zhong et al., AAAI 2020"
 CUTOUT = "T. DeVries and G. W. Taylor, 2017"
 HIDING = (
-    "All arms share the images, the start, the order of the batches and the number of steps. Constants were chosen on "
-    "training and validation images of seed 0, which is not among these seeds."
+    "All arms share the images, the start, the order of the batches and the number of steps, and mirror their images at random. "
+    "Holes show the mean pixel. Constants were chosen on training and validation images of seed 0, which is not among these seeds."
 )
 for _task, _what, _unit, _section, _experiment, _scale in (
     (
@@ -382,7 +382,7 @@ for _task, _what, _unit, _section, _experiment, _scale in (
         "accuracy",
         "image classification and robustness to occlusion",
         erasing_claims.classification,
-        "Here: drawn toys of 32 pixels, six classes, 60 training images of each, a small network.",
+        "Here: drawn toys of 32 pixels, six classes, 200 training images of each, a small network.",
     ),
     (
         "detection",
@@ -417,6 +417,19 @@ for _task, _what, _unit, _section, _experiment, _scale in (
     )
 register(
     Claim(
+        key="erasing-fill",
+        source=RANDOM_ERASING + ", four ways to fill",
+        sentence="Random Erasing that fills with random values does better than one that fills with the mean pixel.",
+        experiment=erasing_claims.fills,
+        pairs=[(f"Random Erasing, random fill, {test}", f"Random Erasing, {test}") for test in ("clean", "occluded")],
+        smallest_effect=0.01,
+        unit="accuracy",
+        scale="Here: drawn toys of 32 pixels, six classes, 200 training images of each, a small network. "
+        + HIDING.replace("Holes show the mean pixel. ", ""),
+    )
+)
+register(
+    Claim(
         key="cutout-size-curve",
         source=CUTOUT + ", the search for the side",
         sentence=(
@@ -427,7 +440,7 @@ register(
         pairs=[("best inner side", "Cutout 0"), ("best inner side", "Cutout 24")],
         smallest_effect=0.01,
         unit="accuracy",
-        scale="Here: drawn toys of 32 pixels, six classes, 60 training images of each, a small network. " + HIDING,
+        scale="Here: drawn toys of 32 pixels, six classes, 200 training images of each, a small network. " + HIDING,
     )
 )
 register(

@@ -12,6 +12,7 @@ KEYS = [
     "erasing-classification-occlusion",
     "erasing-detection-occlusion",
     "erasing-reid-occlusion",
+    "erasing-fill",
     "cutout-size-curve",
     "cutout-activations",
     "hide-and-seek-localisation",
@@ -74,10 +75,14 @@ def test_another_transform_sees_the_same_images_in_the_same_order_mirrored_alike
         assert torch.equal(before[:, 0, 8, 8], which.to(torch.uint8)) and before.dtype == torch.uint8
 
 
-def test_about_half_of_the_images_are_mirrored():
-    images, labels = images_and_labels()
-    seen = torch.cat([batch for (batch, _), _ in zip(Batches(images, labels, None, 50, seed=0), range(4))])
-    assert 0.4 < (seen[:, 0, 0, -1] == 255).float().mean() < 0.6
+def test_about_half_of_the_images_are_mirrored_and_all_move_by_a_few_pixels():
+    """Every column shows its own number: the numbers fall in a mirrored image, and the middle one tells the shift."""
+    images = torch.arange(16, dtype=torch.uint8).expand(12, 3, 16, 16).contiguous()
+    seen = torch.cat([batch for (batch, _), _ in zip(Batches(images, torch.arange(12), None, 50, seed=0), range(4))])
+    middle = seen[:, 0, 8, 8].int()
+    mirrored = seen[:, 0, 8, 9].int() < middle
+    assert 0.4 < mirrored.float().mean() < 0.6
+    assert set((middle[~mirrored] - 8).tolist()) == set(range(-erasing_claims.SHIFT, erasing_claims.SHIFT + 1))
 
 
 def test_another_seed_gives_other_batches():
@@ -106,7 +111,10 @@ def test_a_classifier_learns_what_separates_its_images():
 def test_the_arms_hide_what_their_names_say():
     images = torch.randint(0, 256, (6, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     assert erasing_claims.hiding("none", images) is None and erasing_claims.hiding("Cutout 0", images) is None
-    assert isinstance(erasing_claims.hiding("Random Erasing", images), augment.RandomErasing)
+    erasing, paper = (erasing_claims.hiding(f"Random Erasing{fill}", images) for fill in ("", ", random fill"))
+    assert (erasing.value, paper.value) == ("mean", "random") and erasing.mean == augment.channel_means(images)
+    assert erasing.scale == paper.scale == (0.02, 0.4) and erasing.aware == "image"
+    assert erasing_claims.hiding("Random Erasing", images, "detection").aware == "both"
     assert isinstance(erasing_claims.hiding("Hide-and-Seek", images), augment.HideAndSeek)
     square = erasing_claims.hiding("Cutout 12", images)
     assert square.length == 12 and square.mean == augment.channel_means(images)
