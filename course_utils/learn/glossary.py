@@ -113,6 +113,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("abstention", "기권", "Giving no answer to a query, which costs recall but never precision.", "04_landmark_recognition"),
     Term("accuracy", "정확도", "The share of all predictions that are right.", "05_mean_average_precision"),
+    Term(
+        "affine map",
+        "아핀 변환",
+        "A map of the plane that keeps parallel lines parallel: turning, scaling, shearing, shifting.",
+        "13_colour_and_space",
+    ),
     Term("aggregation", "집계", "Turning a set of local descriptors into one vector of fixed length.", "01_vlad"),
     Term("attention", "어텐션", "A learned score that says how much each part of an image counts.", "03_delf"),
     Term(
@@ -237,6 +243,9 @@ TERMS: tuple[Term, ...] = (
         "02_netvlad",
     ),
     Term(
+        "elastic deformation", "탄성 변형", "Moving every pixel a little, with neighbours moving together.", "13_colour_and_space"
+    ),
+    Term(
         "embedding",
         "임베딩",
         "The vector that a network gives for an input, in a space where distance means similarity.",
@@ -267,7 +276,14 @@ TERMS: tuple[Term, ...] = (
     Term("hard assignment", "하드 할당", "Each descriptor belongs to exactly one visual word.", "01_vlad"),
     Term("hard negative", "어려운 음성", "A negative that is more similar to the query than it should be.", "02_netvlad"),
     Term("histogram", "히스토그램", "How many values fall into each of several ranges.", "03_delf"),
+    Term(
+        "histogram equalisation",
+        "히스토그램 평활화",
+        "Giving every grey level about the same number of pixels.",
+        "13_colour_and_space",
+    ),
     Term("hole", "구멍", "The part of an image that an erasing method hides.", "14_erasing"),
+    Term("hull", "외접 상자", "The smallest axis-parallel box around a shape.", "13_colour_and_space"),
     Term(
         "hyperparameter",
         "하이퍼파라미터",
@@ -314,6 +330,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("metric learning", "거리 학습", "Learning an embedding whose distances mean similarity.", "02_netvlad"),
     Term("mining", "마이닝", "Looking for the examples from which a loss can learn most.", "02_netvlad"),
+    Term(
+        "motion blur",
+        "모션 블러",
+        "The smear of a picture along the way that camera or object moved while it was taken.",
+        "13_colour_and_space",
+    ),
     Term("negative", "음성", "An image that does not show what the query shows.", "02_netvlad"),
     Term(
         "non-maximum suppression",
@@ -322,6 +344,12 @@ TERMS: tuple[Term, ...] = (
         "03_delf",
     ),
     Term("normalisation", "정규화", "Bringing numbers to a common scale, such as vectors to length one.", "01_vlad"),
+    Term(
+        "nuisance",
+        "방해 요인",
+        "A change of the picture that does not concern the label, such as light or position.",
+        "13_colour_and_space",
+    ),
     Term(
         "object detection",
         "객체 검출",
@@ -420,6 +448,7 @@ TERMS: tuple[Term, ...] = (
     Term("unsupervised learning", "비지도 학습", "Learning from data without answers.", "07_kmeans"),
     Term("validation set", "검증 집합", "Data on which choices are made, such as when to stop.", "02_netvlad"),
     Term("variance", "분산", "The mean squared distance from the mean.", "01_vlad"),
+    Term("visibility", "가시 비율", "The share of an object, or of its box, that lies in the picture.", "13_colour_and_space"),
     Term("visual word", "시각 단어", "A cluster of similar local descriptors, such as edges of one kind.", "01_vlad"),
     Term(
         "weak supervision",
