@@ -223,7 +223,8 @@ class GeometryPlan:
             return images.new_zeros(0, images.shape[1], *self.size)
         if self.window is not None:
             return resample.resized_windows(images, self.window, self.size, interpolation, antialias)
-        exact = resample.exact_rows(self.inverse_matrix())
+        inverse = self.inverse_matrix()
+        exact = resample.exact_rows(inverse)
         if self.displacement is not None:
             middle = self.displacement[:, :, self.size[0] // 2, self.size[1] // 2]
             exact = exact & (middle == 0).all(1)
@@ -232,7 +233,7 @@ class GeometryPlan:
         if not bool(exact.any()):
             return self._warped(images, colour, padding, interpolation, antialias)
         if bool(exact.all()):
-            return resample.copied(images, self.inverse_matrix(), self.size, colour, padding)
+            return resample.copied(images, inverse, self.size, colour, padding)
         out = images.new_empty(len(self), images.shape[1], *self.size)
         for part, is_exact in ((exact.nonzero()[:, 0], True), ((~exact).nonzero()[:, 0], False)):
             plan, some, ink = self[part], images[part], colour[part] if len(colour) > 1 else colour

@@ -47,24 +47,42 @@ class Grid:
     def normalised(self, dtype: torch.dtype) -> Tensor:
         """Return the grid (B, H', W', 2) in the units of ``grid_sample``: -1 and 1 are the outer borders of the image.
 
-        An affine map is a sum of a part along x and a part along y; a homography is divided by its third coordinate.
+        An affine map is linear in y for every column: its grid is one small matrix product for each image. A homography is
+        divided by its third coordinate.
         """
         height, width = self.source
         to_unit = self.inverse.new_tensor([[2 / width, 0, -1], [0, 2 / height, -1], [0, 0, 1]])
         theta = to_unit @ self.inverse  # (B, 3, 3): output pixels to the square [-1, 1]^2
-        affine = bool((self.inverse[:, 2, :2] == 0).all())
-        if affine:
-            theta = theta[:, :2] / theta[:, 2:, 2:]
-        x, y = (torch.arange(n, dtype=theta.dtype, device=theta.device) + 0.5 for n in reversed(self.size))
-        along_x = theta[:, None, None, :, 0] * x[:, None]  # (B, 1, W', 2 or 3)
-        along_y = theta[:, None, None, :, 1] * y[:, None, None] + theta[:, None, None, :, 2]  # (B, H', 1, 2 or 3)
-        grid = along_x.to(dtype) + along_y.to(dtype)
-        if not affine:
-            w = grid[..., 2:]
-            grid = torch.where(w > 0, grid[..., :2] / w, 2.0)  # behind the horizon: outside
+        if bool((self.inverse[:, 2, :2] == 0).all()):
+            grid = self._affine(theta[:, :2] / theta[:, 2:, 2:], dtype)
+        else:
+            grid = self._projective(theta, dtype)
         if self.displacement is not None:
-            grid = grid + self.displacement.permute(0, 2, 3, 1).to(dtype) * grid.new_tensor([2 / width, 2 / height])
+            grid[..., 0].add_(self.displacement[:, 0], alpha=2 / width)
+            grid[..., 1].add_(self.displacement[:, 1], alpha=2 / height)
         return grid
+
+    def _affine(self, theta: Tensor, dtype: torch.dtype) -> Tensor:
+        x, y = (torch.arange(n, dtype=theta.dtype, device=theta.device) + 0.5 for n in reversed(self.size))
+        first_line = theta[:, None, :, 0] * x[:, None] + theta[:, None, :, 2]  # (B, W', 2), for y = 0
+        slope = theta[:, None, :, 1].expand_as(first_line)
+        lines = torch.stack([slope, first_line], dim=1).flatten(2).to(dtype)  # (B, 2, W' * 2)
+        steps = torch.stack([y, torch.ones_like(y)], dim=1).to(dtype)  # (H', 2)
+        return torch.bmm(steps.expand(len(theta), -1, -1), lines).unflatten(2, (-1, 2))
+
+    def _projective(self, theta: Tensor, dtype: torch.dtype) -> Tensor:
+        x, y = (torch.arange(n, dtype=theta.dtype, device=theta.device) + 0.5 for n in reversed(self.size))
+        across = (theta[:, :, 0, None] * x).to(dtype)[:, :, None, :]  # (B, 3, 1, W')
+        down = (theta[:, :, 1, None] * y + theta[:, :, 2, None]).to(dtype)[..., None]  # (B, 3, H', 1)
+        w = across[:, 2] + down[:, 2]
+        behind = None
+        if bool((across[:, 2].amin(2) + down[:, 2].amin(1) <= 0).any()):  # the horizon may cross the output
+            behind = w <= 0
+        w.reciprocal_()
+        grid = w.new_empty(*w.shape, 2)
+        for k in (0, 1):
+            torch.mul(across[:, k] + down[:, k], w, out=grid[..., k])
+        return grid if behind is None else grid.masked_fill_(behind[..., None], 2.0)  # 2 lies outside
 
 
 def source_points(inverse: Tensor, size: tuple[int, int], displacement: Tensor | None = None) -> Tensor:
@@ -133,48 +151,39 @@ def exact_rows(inverse: Tensor) -> Tensor:
 
 
 def copied(images: Tensor, inverse: Tensor, size: tuple[int, int], colour: Tensor, padding: str) -> Tensor:
-    """Return images (B, C, H, W) moved by exact maps: every output pixel is a pixel of the input, or outside."""
-    (height, width), (new_height, new_width) = images.shape[-2:], size
+    """Return images (B, C, H, W) moved by exact maps: every output pixel is a pixel of the input, or outside.
+
+    One index into the pixels of an image, behind which the colour outside stands as one pixel more.
+    """
+    n, channels, height, width = images.shape
     linear, shift = inverse[:, :2, :2].round(), inverse[:, :2, 2].round()
-    x, y = (torch.arange(n, dtype=inverse.dtype, device=inverse.device) + 0.5 for n in (new_width, new_height))
-    if bool((linear[:, 0, 0] != 0).all()):
-        columns = _pixels(linear[:, 0, 0, None] * x + shift[:, 0, None], width, padding)  # (B, W')
-        lines = _pixels(linear[:, 1, 1, None] * y + shift[:, 1, None], height, padding)  # (B, H')
-        return _straight(images, lines, columns, colour)
-    places = source_points(
-        torch.cat([torch.cat([linear, shift[..., None]], 2), inverse.new_tensor([[[0, 0, 1.0]]]).expand(len(inverse), 1, 3)], 1),
-        size,
-    )
-    columns, lines = _pixels(places[..., 0], width, padding), _pixels(places[..., 1], height, padding)
-    inside = (columns >= 0) & (lines >= 0)
-    flat = (lines.clamp(min=0) * width + columns.clamp(min=0)).flatten(1)[:, None].expand(-1, images.shape[1], -1)
-    out = images.flatten(2).gather(2, flat).view(*images.shape[:2], *size)
-    return out if bool(inside.all()) else torch.where(inside[:, None], out, _in_dtype(colour, images))
-
-
-def _straight(images: Tensor, lines: Tensor, columns: Tensor, colour: Tensor) -> Tensor:
-    """Return ``images[:, :, lines, columns]`` for each image, (B, H') and (B, W'); index -1 is outside."""
-    n, channels, _, width = images.shape
-    if bool((lines == lines[:1]).all() & (columns == columns[:1]).all()):
-        out = images.index_select(2, lines[0].clamp(min=0)).index_select(3, columns[0].clamp(min=0))
+    x, y = (torch.arange(side, dtype=inverse.dtype, device=inverse.device) + 0.5 for side in reversed(size))
+    if bool((linear[:, 0, 0] != 0).all()):  # no quarter turn: columns stay columns
+        columns = _pixels(linear[:, 0, 0, None] * x + shift[:, 0, None], width, padding, height * width)  # (B, W')
+        lines = _pixels(linear[:, 1, 1, None] * y + shift[:, 1, None], height, padding, height)  # (B, H')
+        index = lines[:, :, None] * width + columns[:, None, :]
     else:
-        flat = (lines.clamp(min=0)[:, :, None] * width + columns.clamp(min=0)[:, None, :]).view(n, 1, -1)
-        out = images.flatten(2).gather(2, flat.expand(-1, channels, -1)).view(n, channels, lines.shape[1], columns.shape[1])
-    if bool((lines >= 0).all() & (columns >= 0).all()):
-        return out
-    inside = (lines >= 0)[:, None, :, None] & (columns >= 0)[:, None, None, :]
-    return torch.where(inside, out, _in_dtype(colour, images))
+        along_x = linear[:, None, None, :, 0] * x[:, None]
+        places = along_x + linear[:, None, None, :, 1] * y[:, None, None] + shift[:, None, None]  # (B, H', W', 2)
+        columns = _pixels(places[..., 0], width, padding, height * width)
+        index = _pixels(places[..., 1], height, padding, height) * width + columns
+    pixels = images.flatten(2)
+    if padding == "fill":
+        pixels = F.pad(pixels, (0, 1))
+        pixels[..., -1] = _in_dtype(colour, images)[..., 0, 0]
+        index = index.clamp_(max=height * width)
+    return pixels.gather(2, index.view(n, 1, -1).expand(-1, channels, -1)).view(n, channels, *size)
 
 
-def _pixels(places: Tensor, n: int, padding: str) -> Tensor:
-    """Return the index of the pixel that holds each place along an axis of ``n`` pixels; -1 outside, where that is a colour."""
+def _pixels(places: Tensor, n: int, padding: str, outside: int) -> Tensor:
+    """Return the index of the pixel that holds each place along an axis of ``n`` pixels; ``outside`` is for a colour."""
     index = places.floor().long()
     if padding == "border":
-        return index.clamp(0, n - 1)
+        return index.clamp_(0, n - 1)
     if padding == "reflection":
         index = index.remainder(2 * n)
         return torch.minimum(index, 2 * n - 1 - index)
-    return torch.where((index >= 0) & (index < n), index, -1)
+    return torch.where((index >= 0) & (index < n), index, outside)
 
 
 def _in_dtype(colour: Tensor, images: Tensor) -> Tensor:
@@ -217,24 +226,25 @@ def resized_windows(
     if interpolation == "nearest" or images.shape[-2] * images.shape[-1] > SMALL or size[0] * size[1] > SMALL:
         return _resized_one_by_one(images, window, size, interpolation, antialias)
     work = images if images.is_floating_point() else images.to(torch.float32)
-    across = _triangle(window[:, 0], window[:, 2], images.shape[-1], size[1], antialias).to(work.dtype)  # (B, W', W)
-    down = _triangle(window[:, 1], window[:, 3], images.shape[-2], size[0], antialias).to(work.dtype)  # (B, H', H)
+    across = _triangle(window[:, 0], window[:, 2], images.shape[-1], size[1], antialias, work.dtype)  # (B, W', W)
+    down = _triangle(window[:, 1], window[:, 3], images.shape[-2], size[0], antialias, work.dtype)  # (B, H', H)
     lines = torch.bmm(work.flatten(1, 2), across.transpose(1, 2)).unflatten(1, images.shape[1:3])  # (B, C, H, W')
     out = torch.matmul(down[:, None], lines)
     return out.round_().clamp_(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else out
 
 
-def _triangle(start: Tensor, stop: Tensor, n: int, n_out: int, antialias: bool) -> Tensor:
+def _triangle(start: Tensor, stop: Tensor, n: int, n_out: int, antialias: bool, dtype: torch.dtype) -> Tensor:
     """Return the weights (B, n_out, n) of the triangle filter that resizes pixels [start, stop) of ``n`` to ``n_out``."""
-    start, stop = start[:, None, None].double(), stop[:, None, None].double()
+    start, stop = start[:, None].to(dtype), stop[:, None].to(dtype)
     step = (stop - start) / n_out  # source pixels to an output pixel
-    reach = step.clamp(min=1) if antialias else torch.ones_like(step)
-    centre = start + step * (torch.arange(n_out, device=start.device)[:, None] + 0.5)
-    pixel = torch.arange(n, device=start.device) + 0.5
+    centre = start + step * (torch.arange(n_out, dtype=dtype, device=start.device) + 0.5)  # (B, n_out)
+    pixel = torch.arange(n, dtype=dtype, device=start.device) + 0.5
     if not antialias:  # a window's border pixel is repeated
         centre = torch.minimum(torch.maximum(centre, start + 0.5), stop - 0.5)
-    weights = (1 - (pixel - centre).abs() / reach).clamp_(min=0) * ((pixel > start) & (pixel < stop))
-    return weights / weights.sum(-1, keepdim=True)
+        step = torch.ones_like(step)
+    weights = (pixel - centre[..., None]).abs_().div_(-step.clamp(min=1)[..., None]).add_(1).clamp_(min=0)
+    weights.mul_(((pixel > start) & (pixel < stop)).to(dtype)[:, None])
+    return weights.div_(weights.sum(-1, keepdim=True))
 
 
 def _resized_one_by_one(images: Tensor, window: Tensor, size: tuple[int, int], interpolation: str, antialias: bool) -> Tensor:
