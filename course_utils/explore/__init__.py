@@ -11,7 +11,8 @@ In the order in which the course meets them:
 - ``DetectionBench``: draw and drag boxes, and see which count as found (`05_mean_average_precision`);
 - ``PushAndPull``: whom a ranking loss pushes, and whom it leaves alone (`06_listwise_ap_loss`);
 - ``PipelineBench``: drag augmentations into order, and see what moves along (`13_colour_and_space`);
-- ``ErasingBench``: draw a hole, and watch score and activation map change (`14_erasing`).
+- ``ErasingBench``: draw a hole, and watch score and activation map change (`14_erasing`);
+- ``AugMixGraph``: chains, weights, three answers and their divergence (`17_patchshuffle_and_augmix`).
 
 To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
 ``Event`` (``explore.canvas``). The names are looked up on first use.
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from course_utils.explore.assignment_laboratory import AssignmentLaboratory
+    from course_utils.explore.augmix_graph import AugMixGraph
     from course_utils.explore.base import Action, Control, Explorer, View
     from course_utils.explore.canvas import Canvas, Event
     from course_utils.explore.city_navigator import CityNavigator
@@ -48,6 +50,7 @@ _HOME = {
     "PushAndPull": "push_and_pull",
     "PipelineBench": "pipeline_bench",
     "ErasingBench": "erasing_bench",
+    "AugMixGraph": "augmix_graph",
     "Explorer": "base",
     "View": "base",
     "Control": "base",
@@ -68,6 +71,7 @@ __all__ = [  # noqa: RUF022 - the order of teaching
     "PushAndPull",
     "PipelineBench",
     "ErasingBench",
+    "AugMixGraph",
     "Explorer",
     "View",
     "Control",

@@ -274,6 +274,12 @@ def pipeline(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def augmix(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The AugMix graph, with a draw."""
+    return open_explorer("augmix", default("AugMixGraph"), "explorer-augmix")
+
+
+@pytest.fixture(scope="session")
 def erasing(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The erasing bench, with a hole over the head."""
     return open_explorer("erasing", default("ErasingBench"), "explorer-erasing")

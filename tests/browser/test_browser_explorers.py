@@ -27,11 +27,24 @@ HANDLES = {
     ".explorer-theatre": ("6", ("confidences",)),
     ".explorer-protocol": ("B", ("order",)),
     ".explorer-erasing": ("hole", ("hole",)),
+    ".explorer-augmix": ("weights", ("first",)),
 }
 
 
 @pytest.fixture(
-    params=["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
+    params=[
+        "laboratory",
+        "navigator",
+        "push",
+        "court",
+        "bench",
+        "matching",
+        "theatre",
+        "protocol",
+        "pipeline",
+        "erasing",
+        "augmix",
+    ]
 )
 def desk(request: pytest.FixtureRequest) -> Desk:
     desk: Desk = request.getfixturevalue(request.param)
@@ -415,7 +428,8 @@ def test_a_rectangle_measures_recall_inside_and_its_cross_removes_it(navigator: 
 
 
 @pytest.mark.parametrize(
-    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
+    "name",
+    ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing", "augmix"],
 )
 def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, reference: Desk, name: str, report: list[str]) -> None:
     keys = ["ArrowRight", "ArrowLeft"] * 10
@@ -432,14 +446,16 @@ def test_latency_from_key_press_to_picture(request: pytest.FixtureRequest, refer
 
 
 @pytest.mark.parametrize(
-    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
+    "name",
+    ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing", "augmix"],
 )
 def test_no_page_asked_another_machine_for_anything(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).elsewhere == []
 
 
 @pytest.mark.parametrize(
-    "name", ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing"]
+    "name",
+    ["laboratory", "navigator", "push", "court", "bench", "matching", "theatre", "protocol", "pipeline", "erasing", "augmix"],
 )
 def test_no_page_complained(request: pytest.FixtureRequest, name: str) -> None:
     assert request.getfixturevalue(name).complaints == []

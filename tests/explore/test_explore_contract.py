@@ -17,6 +17,9 @@ from PIL import Image
 
 from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
+from course_utils.explore.augmix_graph import AugMixGraph
+from course_utils.explore.augmix_state import CHOICES, GraphState, Mixture
+from course_utils.explore.augmix_state import presets_for as mixtures_for
 from course_utils.explore.base import PresetExplorer
 from course_utils.explore.city import CityState
 from course_utils.explore.city_navigator import CityNavigator
@@ -314,6 +317,32 @@ _ERASING_EXTREMES = (
     ErasingState(method="Cutout", draw=10_000, overlay=False, task=99, preset="map to box"),
 )
 
+_PLACE = st.tuples(st.sampled_from([*CHOICES, "no such operation"]), st.floats(-20, 20))
+_MIXTURE = st.builds(
+    Mixture,
+    st.tuples(*[st.tuples(*[_PLACE] * 3)] * 3),
+    st.tuples(*[st.floats(-1, 3) | st.just(float("nan"))] * 3),
+    st.floats(-1, 2),
+)
+_GRAPH_STATES = st.builds(
+    GraphState,
+    picture=st.integers(-3, 40),
+    first=_MIXTURE,
+    other=_MIXTURE,
+    second=st.booleans(),
+    chosen=st.tuples(st.integers(-2, 5), st.integers(-2, 5)),
+    draws=st.integers(-1, 99),
+    moving=st.sampled_from(["", "m", "weights"]),
+    task=st.integers(-1, 9),
+    preset=st.sampled_from(sorted(mixtures_for(12))),
+)
+_FAR = ((("posterize", 10.0), ("rotate", -10.0), ("shear_x", 10.0)),) * 3
+_GRAPH_EXTREMES = (
+    GraphState(99, Mixture(_FAR, (0.0, 0.0, 0.0), 2.0), Mixture(_FAR, (-1.0, 9e9, 0.0), -1.0), second=True),
+    GraphState(second=True, chosen=(9, 9), task=99, draws=-5),
+    GraphState(1, Mixture(_FAR, (float("nan"), 1.0, float("inf")), float("nan")), preset="too strong"),
+)
+
 EXPLORERS = {
     "assignment-decoupling": Case(lambda _get: AssignmentLaboratory("decoupling"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
     "assignment-burst": Case(lambda _get: AssignmentLaboratory("burst"), _LABORATORY_STATES, _LABORATORY_EXTREMES),
@@ -328,6 +357,8 @@ EXPLORERS = {
     "protocol": Case(lambda _get: ProtocolSwitch(), _PROTOCOL_STATES, _PROTOCOL_EXTREMES),
     "pipeline": Case(lambda _get: PipelineBench(), _PIPELINE_STATES, _PIPELINE_EXTREMES),
     "detection": Case(lambda _get: DetectionBench(), _BENCH_STATES, _BENCH_EXTREMES),
+    "augmix": Case(lambda _get: AugMixGraph(), _GRAPH_STATES, _GRAPH_EXTREMES),
+    "augmix-strong": Case(lambda _get: AugMixGraph("too strong"), _GRAPH_STATES, _GRAPH_EXTREMES),
     "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
