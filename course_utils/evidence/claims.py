@@ -534,6 +534,21 @@ register(
 )
 register(
     Claim(
+        key="augmix-calibration-tempered",
+        source="A claim of this course, about where the difference comes from",
+        sentence=(
+            "After a temperature fitted on clean validation images, the network trained with AugMix and its consistency loss is "
+            "better calibrated on corrupted images than the one with the standard augmentation."
+        ),
+        experiment=patch_shuffle_and_augmix_claims.augmix_calibration_tempered,
+        pairs=[("AugMix with JS", "mirror and crop")],
+        smallest_effect=0.01,
+        unit="1 - calibration error on corrupted images",
+        scale=f"{ROBUST_TOYS} 1200 training images.",
+    )
+)
+register(
+    Claim(
         key="patch-shuffle-little-data",
         source=f"{PATCH_SHUFFLE}, experiments with part of the training set",
         sentence="With few training images PatchShuffle makes a network more accurate, on images and on feature maps.",

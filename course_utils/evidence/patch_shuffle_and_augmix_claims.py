@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from course_utils import augment, data
 from course_utils.evidence.robustness import Robustness, robustness
+from course_utils.training import in_parts
 from course_utils.training.backbones import drawing_from
 
 SIZE = 32
@@ -78,6 +79,22 @@ def augmix_calibration(seed: int) -> dict[str, float]:
     return figures
 
 
+def augmix_calibration_tempered(seed: int) -> dict[str, float]:
+    """Return one minus the calibration error on corrupted images, after a temperature was fitted on clean validation images.
+
+    A network that is under-confident on clean images looks better and better calibrated as the images get worse. The
+    temperature takes this away: every arm starts from its best calibration, and what is left is the damage of the corruption.
+    """
+    clean = data.Sprites("validation", seed, n=N_TEST, size=SIZE)
+    figures = {}
+    for arm, network in augmix_networks(seed).items():
+        logits = in_parts(network, network, clean.images, 256)
+        temperature = augment.fit_temperature(logits, clean.labels)
+        result = judged(nn.Sequential(network, Scaled(1 / temperature.temperature)), toys(seed), seed)
+        figures[arm], figures[f"{arm}, clean"] = 1 - result.mean("ece"), 1 - result.clean.ece
+    return figures
+
+
 def patch_shuffle(seed: int) -> dict[str, float]:
     """Return accuracies with few training images: clean, under noise, under local changes, and over all corruptions."""
     figures = {}
@@ -101,7 +118,14 @@ def toys(seed: int, split: str = "test", few_shot: int | None = None) -> Labelle
 def augmix_robustness(seed: int, split: str = "test") -> dict[str, Robustness]:
     """Return what the three trainings of a seed do on clean and corrupted images of a split."""
     pictures = toys(seed, split)
-    return {arm: judged(augmix_network(pictures, arm, seed), pictures, seed) for arm in AUGMIX_ARMS}
+    return {arm: judged(network, pictures, seed) for arm, network in augmix_networks(seed).items()}
+
+
+@lru_cache(maxsize=4)
+def augmix_networks(seed: int) -> dict[str, nn.Module]:
+    """Return the networks of the three trainings of a seed."""
+    pictures = toys(seed)
+    return {arm: augmix_network(pictures, arm, seed) for arm in AUGMIX_ARMS}
 
 
 @lru_cache(maxsize=4)
@@ -151,6 +175,18 @@ def shuffle_network(
     n_classes = int(pictures.train_labels.max()) + 1
     network = small_network(n_classes, seed, shuffle_maps=p if arm == "on maps" else 0.0)
     return trained(network, loss, pictures, seed, n_steps)
+
+
+class Scaled(nn.Module):
+    """Logits times a number: a temperature as a layer."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return the scaled logits."""
+        return self.factor * logits
 
 
 class ToUnits(nn.Module):
