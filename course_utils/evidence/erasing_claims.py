@@ -50,8 +50,8 @@ CELLS = (0, 4, 8)
 """Sides of Hide-and-Seek's cells at 32 pixels: about a seventh of the paper's."""
 REIDENTIFIER = Recipe(width=32, n_steps=600, batch_size=48)
 HEIGHT, PERSON_OCCLUSION = 48, 0.3
-DETECTOR_WIDTH, DETECTOR_STEPS = 16, 600
-N_SCENES, SCENE_OCCLUSION = {"train": 400, "test": 200}, 0.3
+DETECTOR_WIDTH, DETECTOR_STEPS = 32, 1300
+N_SCENES, SCENE_OCCLUSION = {"train": 1000, "test": 200}, 0.3
 LOCALISER = Recipe(width=24, n_steps=500)
 N_CREATURES = {"train": 400, "validation": 200, "test": 400}
 

@@ -31,6 +31,7 @@ def small(monkeypatch, tmp_path):
         "PER_CLASS": 2,
         "N_TEST": 12,
         "LENGTHS": (0, 4, 8, 24),
+        "DETECTOR_WIDTH": 16,
         "DETECTOR_STEPS": 2,
         "N_SCENES": {"train": 8, "test": 6},
         "N_CREATURES": {"train": 8, "validation": 8, "test": 8},
