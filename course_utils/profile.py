@@ -1,10 +1,11 @@
 """How big, on what, how loud: the profile, the threads, the device and the progress bars of a run.
 
-Five environment variables steer a run; none of them changes a method:
+Six environment variables steer a run; none of them changes a method:
 
 ====================  ==========================================================================
 ``COURSE_PROFILE``    ``quick`` (default: two laptop cores, what the tests run), ``full`` (the
                       papers' own settings) or ``gpu`` (``full`` on a graphics card)
+``COURSE_DEVICE``     where networks are trained, such as ``cuda``; default: the profile's device
 ``COURSE_THREADS``    number of compute threads; default: the free cores, one inside a pytest-xdist
                       worker
 ``COURSE_PROGRESS``   ``0`` silences every progress bar
@@ -54,15 +55,25 @@ def by_profile(quick: T, full: T, gpu: T | None = None) -> T:
 
 
 def device() -> torch.device:
-    """Return the device of this run: the graphics card in the ``gpu`` profile, the CPU otherwise.
+    """Return the device of this run: ``COURSE_DEVICE`` if it is set, the graphics card in the ``gpu`` profile, or the CPU.
+
+    ``COURSE_DEVICE=cuda`` moves the trainings of another profile to the card and leaves their scale as it is.
 
     Raises
     ------
+    ValueError
+        If ``COURSE_DEVICE`` names no device of torch.
     RuntimeError
         If the profile is ``gpu`` and torch sees no graphics card.
     """
     import torch
 
+    asked = os.environ.get("COURSE_DEVICE")
+    if asked:
+        try:
+            return torch.device(asked)
+        except RuntimeError:
+            raise ValueError(message("COURSE_DEVICE", "a device of torch, such as cpu, cuda or cuda:1", repr(asked))) from None
     if current_profile() != "gpu":
         return torch.device("cpu")
     if torch.cuda.is_available():

@@ -90,3 +90,12 @@ def test_progress_is_silent_on_request(monkeypatch, capsys):
 
 def test_batches_cover_the_range_once():
     assert [i for piece in profile.batches(7, 3) for i in range(7)[piece]] == list(range(7))
+
+
+def test_the_device_can_be_named_without_another_scale(monkeypatch):
+    monkeypatch.setenv("COURSE_PROFILE", "quick")
+    monkeypatch.setenv("COURSE_DEVICE", "meta")
+    assert str(profile.device()) == "meta" and profile.by_profile(quick=1, full=2) == 1
+    monkeypatch.setenv("COURSE_DEVICE", "a card")
+    with pytest.raises(ValueError, match="COURSE_DEVICE"):
+        profile.device()

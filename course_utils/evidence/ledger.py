@@ -22,10 +22,12 @@ from importlib import import_module, metadata
 from pathlib import Path
 from statistics import fmean  # exact, so equal on every version of Python; sum() is not
 
+import torch
+
 from course_utils import plotting
 from course_utils.checks import checked_int, message
 from course_utils.data.cache import written_whole
-from course_utils.profile import progress
+from course_utils.profile import device, progress
 from course_utils.training import PairedComparison, paired_comparison
 
 RECORDS = Path(__file__).parent / "records"
@@ -149,7 +151,7 @@ def _record(this: Claim, seeds: list[int], results: list[tuple[Mapping[str, floa
         verdict=overall([c.verdict for c in comparisons.values()]),
         seconds_per_seed=[round(seconds, 1) for _, seconds in results],
         recorded=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        machine={"processor": _processor(), "cores": str(os.cpu_count()), "system": platform.system()},
+        machine={"processor": _processor(), "cores": str(os.cpu_count()), "system": platform.system(), "device": _device()},
         versions={"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
     )
 
@@ -247,6 +249,12 @@ def _points(effect: float) -> str:
 
 def _rounded(values: Mapping) -> dict:
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+
+
+def _device() -> str:
+    """Return what trained the networks that follow the profile's device."""
+    used = device()
+    return torch.cuda.get_device_name(used) if used.type == "cuda" else used.type
 
 
 def _processor() -> str:
