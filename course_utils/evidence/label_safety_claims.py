@@ -119,13 +119,14 @@ def digit_transforms() -> dict[str, RandomTransform | None]:
 
 
 @lru_cache(12)
-def digit_network(seed: int, transform: str) -> nn.Module:
+def digit_network(seed: int, transform: str, n_steps: int | None = None) -> nn.Module:
     """Return the network of one seed, trained on ten digits of each class with one of ``digit_transforms``."""
     images, labels = digits()
     train, _ = split_digits(seed)
     network = training.SmallCNN(dim=16, n_classes=10, generator=torch.Generator().manual_seed(seed))
     change = digit_transforms()[transform]
-    return train_classifier(images[train], labels[train], change, seed, network, DIGIT_STEPS, DIGIT_BATCH, DIGIT_RATE)
+    n_steps = n_steps or DIGIT_STEPS
+    return train_classifier(images[train], labels[train], change, seed, network, n_steps, DIGIT_BATCH, DIGIT_RATE)
 
 
 def safe_transforms(seed: int) -> dict[str, float]:
@@ -138,11 +139,11 @@ def unsafe_transforms(seed: int) -> dict[str, float]:
     return {name: digit_accuracy(seed, name) for name in ("none", *UNSAFE)}
 
 
-def digit_accuracy(seed: int, transform: str) -> float:
+def digit_accuracy(seed: int, transform: str, n_steps: int | None = None) -> float:
     """Return the share of the test digits, as they are, that a network reads rightly."""
     images, labels = digits()
     _, test = split_digits(seed)
-    return float((answers(digit_network(seed, transform), images[test]) == labels[test]).double().mean())
+    return float((answers(digit_network(seed, transform, n_steps), images[test]) == labels[test]).double().mean())
 
 
 def read_as(network: nn.Module, rows: Tensor, degrees: float, digit: int) -> float:
@@ -196,7 +197,7 @@ def painted_digits(seed: int, rows: Tensor, shortcut: float) -> tuple[Tensor, Te
     return images[rows] * ink, labels[rows], colours
 
 
-def two_questions(seed: int) -> dict[str, float]:
+def two_questions(seed: int, n_steps: int | None = None) -> dict[str, float]:
     """Return the accuracy of both questions, "which digit?" and "which colour?", without and with hue jitter.
 
     In training nearly every digit wears the colour of its class; in the test set all colours are random.
@@ -208,7 +209,7 @@ def two_questions(seed: int) -> dict[str, float]:
     for question, labels, truth, n_classes in zip(("digit", "colour"), seen_labels, new_labels, (10, HUES)):
         for name, transform in (("no jitter", None), ("hue jitter", augment.HueJitter(0.5))):
             network = training.SmallCNN(dim=16, n_classes=n_classes, generator=torch.Generator().manual_seed(seed))
-            train_classifier(seen, labels, transform, seed, network, DIGIT_STEPS, DIGIT_BATCH, DIGIT_RATE)
+            train_classifier(seen, labels, transform, seed, network, n_steps or DIGIT_STEPS, DIGIT_BATCH, DIGIT_RATE)
             figures[f"which {question}, {name}"] = float((answers(network, new) == truth).double().mean())
     return figures
 
