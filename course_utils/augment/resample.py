@@ -29,7 +29,7 @@ from course_utils.checks import message
 
 Fill = float | Sequence[float] | str
 EXACT = 1e-6  # a matrix this near to a map of pixels onto pixels is one
-SMALL = 64 * 64  # up to this many pixels, all windows of a batch are resized by two matrix products
+SMALL = 64 * 64  # up to this many pixels a batch is handled at once; larger images one by one, each in the cache
 
 
 # ------------------------------------------------------------------------------------------------------------------ grids
@@ -157,6 +157,8 @@ def copied(images: Tensor, inverse: Tensor, size: tuple[int, int], colour: Tenso
     """
     n, channels, height, width = images.shape
     linear, shift = inverse[:, :2, :2].round(), inverse[:, :2, 2].round()
+    if padding == "fill" and size[0] * size[1] > SMALL and bool((linear.diagonal(dim1=1, dim2=2) == 1).all()):
+        return _cut_out(images, shift, size, colour)
     x, y = (torch.arange(side, dtype=inverse.dtype, device=inverse.device) + 0.5 for side in reversed(size))
     if bool((linear[:, 0, 0] != 0).all()):  # no quarter turn: columns stay columns
         columns = _pixels(linear[:, 0, 0, None] * x + shift[:, 0, None], width, padding, height * width)  # (B, W')
@@ -173,6 +175,21 @@ def copied(images: Tensor, inverse: Tensor, size: tuple[int, int], colour: Tenso
         pixels[..., -1] = _in_dtype(colour, images)[..., 0, 0]
         index = index.clamp_(max=height * width)
     return pixels.gather(2, index.view(n, 1, -1).expand(-1, channels, -1)).view(n, channels, *size)
+
+
+def _cut_out(images: Tensor, starts: Tensor, size: tuple[int, int], colour: Tensor) -> Tensor:
+    """Return windows of images (B, C, H, W) that start at whole pixels (B, 2), one by one; the colour outside."""
+    out = images.new_empty(*images.shape[:2], *size)
+    ink = _in_dtype(colour, images).expand(*images.shape[:2], 1, 1)
+    height, width = images.shape[-2:]
+    for image, target, one, (x, y) in zip(images, out, ink, starts.long().tolist()):
+        left, right = max(x, 0), min(x + size[1], width)
+        top, bottom = max(y, 0), min(y + size[0], height)
+        if right - left < size[1] or bottom - top < size[0]:
+            target.copy_(one.expand_as(target))
+        if left < right and top < bottom:
+            target[:, top - y : bottom - y, left - x : right - x] = image[:, top:bottom, left:right]
+    return out
 
 
 def _pixels(places: Tensor, n: int, padding: str, outside: int) -> Tensor:

@@ -36,7 +36,7 @@ import torch
 from torch import Tensor
 
 from course_utils.augment.plan import GeometryPlan, about, affine_matrix, inverse_3x3, matrix_dtype
-from course_utils.augment.resample import Fill
+from course_utils.augment.resample import SMALL, Fill
 from course_utils.augment.sampling import Draw, RandomTransform, uniform
 from course_utils.augment.targets import move_target
 from course_utils.checks import checked_choice, checked_float, message
@@ -115,13 +115,14 @@ class SpatialTransform(RandomTransform):
         ValueError
             If only some images of the batch change their size.
         """
-        n_active = int(draw.active.sum())
-        if 0 < n_active < len(images):
-            size = self.plan(draw.params, tuple(images.shape[-2:])).size
-            if size != tuple(images.shape[-2:]):
-                got = f"p = {self.p}: {n_active} of {len(images)} images"
-                raise ValueError(message("p", "1 where a transform changes the size of a batch", got))
-        return super().replay(images, draw)
+        index = draw.active.nonzero()[:, 0]
+        if len(index) in (0, len(images)):
+            return super().replay(images, draw)
+        changed = self._in_its_dtype(images[index], draw.params)
+        if changed.shape[1:] != images.shape[1:]:
+            got = f"p = {self.p}: {len(index)} of {len(images)} images"
+            raise ValueError(message("p", "1 where a transform changes the size of a batch", got))
+        return images.index_copy(0, index, changed)
 
     def extra_repr(self) -> str:
         """Return the arguments that differ from the defaults of this base, and those of the subclass."""
@@ -185,6 +186,22 @@ class Flip(SpatialTransform):
     def apply(self, images: Tensor, params: FlipParams) -> Tensor:
         """Return the images mirrored: pixels in the other order."""
         return images.flip(-1 if self.axis == "horizontal" else -2)
+
+    def replay(self, images: Tensor, draw: Draw) -> Tensor:
+        """Return images (B, C, H, W), the active ones mirrored.
+
+        Small images: all are mirrored and the others put back. Large ones: one after the other, so that each stays in the cache.
+        """
+        kept = (~draw.active).nonzero()[:, 0]
+        if len(kept) == len(images):
+            return images
+        if images.shape[-2] * images.shape[-1] > SMALL:
+            out = images.clone()
+            for i in draw.active.nonzero()[:, 0].tolist():
+                out[i] = self.apply(images[i], draw.params)
+            return out
+        flipped = self.apply(images, draw.params)
+        return flipped.index_copy_(0, kept, images[kept]) if len(kept) else flipped
 
     def plan(self, params: FlipParams, size: tuple[int, int]) -> GeometryPlan:
         """Return ``x' = W - x`` or ``y' = H - y``."""

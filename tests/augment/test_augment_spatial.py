@@ -123,6 +123,24 @@ def test_random_crop_is_torchvisions_pad_and_crop(padding, mode):
         assert all(torch.equal(out[i], theirs(given_images[i], i)) for i in range(6))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_large_images_take_another_way_to_the_same_pixels(dtype):
+    images = pictures(5, 3, 70, 90, dtype=dtype)
+    transform = RandomCrop((66, 80), padding_pixels=30, fill=[0.25, 0.5, 1] if dtype == torch.float32 else [9, 8, 7])
+    params = transform.sample(5, (3, 70, 90), seeded())
+    padded = torch.stack([functional.pad(image, [90] * 4, fill=transform.fill) for image in images])
+    for i, (x1, y1, x2, y2) in enumerate(params.window.tolist()):
+        assert torch.equal(transform.apply(images, params)[i], padded[i, :, y1 + 90 : y2 + 90, x1 + 90 : x2 + 90])
+    torch.manual_seed(0)
+    flip = Flip(p=0.5)
+    draw = flip.draw(images)
+    out = flip.replay(images, draw)
+    assert 0 < int(draw.active.sum()) < 5
+    assert torch.equal(out, torch.where(draw.active[:, None, None, None], images.flip(-1), images))
+    far = RandomCrop((66, 80)).plan(WindowParams(torch.tensor([[200, 0, 280, 66]])), (70, 90))
+    assert int(far.images(images[:1]).sum()) == 0, "a window beside the image is all colour"
+
+
 @pytest.mark.parametrize("size", [(32, 32), (12, 50)])
 def test_random_resized_crop_is_torchvisions_resized_crop(size):
     transform = RandomResizedCrop(size, scale=(0.1, 1))
