@@ -39,8 +39,8 @@ VISIBLE = 0.05
 SHARPEST = 1e-6
 """Below this standard deviation a Gaussian is one pixel, and its square would underflow."""
 
-POINTS, LONG = 64, 19
-"""A line has 64 points, four to a pixel up to a length of 16 (kernel size 19); longer lines have a multiple of that."""
+POINTS, LONG = 64, 17
+"""A line has 64 points, four to a pixel up to a length of 16 (kernel size 17); longer lines have a multiple of that."""
 
 LARGEST_BAND = 64
 """Largest side in pixels for which a matrix product beats two convolutions on a CPU."""
@@ -140,7 +140,7 @@ def line_kernels(length: Tensor, angle: Tensor, size: int) -> Tensor:
     angle : Tensor of shape (B,)
         In degrees.
     size : int
-        Odd, at least ``length + 2``.
+        Odd, at least ``length``.
 
     Returns
     -------
@@ -157,7 +157,8 @@ def line_kernels(length: Tensor, angle: Tensor, size: int) -> Tensor:
     kernels = length.new_zeros(n, size * size)
     for dx, weight_x in ((0, 1 - right), (1, right)):
         for dy, weight_y in ((0, 1 - bottom), (1, bottom)):
-            place = (top + dy) * size + left + dx
+            # at an end that is a whole number the second pixel may lie outside; its weight is 0
+            place = (top + dy).clamp_(max=size - 1) * size + (left + dx).clamp_(max=size - 1)
             kernels.scatter_add_(1, place.long(), weight_x * weight_y)
     return (kernels / points).view(n, size, size)
 
@@ -181,7 +182,7 @@ def motion_line(images: Tensor, length: float | Tensor, angle: float | Tensor) -
     length, angle = per_image(length, "length", images, low=1), per_image(angle, "angle", images)
     if not len(images):
         return images.clone()
-    size = 2 * math.ceil((float(length.max()) - 1) / 2) + 3
+    size = 2 * math.ceil((float(length.max()) - 1) / 2) + 1
     return per_image_convolution(images, line_kernels(length, angle, size))
 
 

@@ -49,24 +49,21 @@ def adjust_brightness(images: Tensor, factors: float | Tensor) -> Tensor:
     >>> adjust_brightness(torch.full((2, 1, 1, 1), 0.5), torch.tensor([0.5, 3.0])).flatten()
     tensor([0.2500, 1.0000])
     """
-    return (images * spread(per_image(factors, "factors", images, low=0))).clamp_(0, 1)
+    return brightened(images, per_image(factors, "factors", images, low=0))
 
 
 @on_floating_images
 def adjust_contrast(images: Tensor, factors: float | Tensor) -> Tensor:
     """Blend every image with its mean grey value; factors of at least 0, and 1 changes nothing."""
-    factors = per_image(factors, "factors", images, low=0)
-    mean = grey_of_channels(checked_images(images, GREY_OR_RGB).mean((2, 3)))
-    return (images * spread(factors)).add_(spread((1 - factors) * mean)).clamp_(0, 1)
+    checked_images(images, GREY_OR_RGB)
+    return contrasted(images, per_image(factors, "factors", images, low=0))
 
 
 @on_floating_images
 def adjust_saturation(images: Tensor, factors: float | Tensor) -> Tensor:
     """Blend every image with its grey picture; factors of at least 0, and 1 changes nothing. Grey images stay as they are."""
-    factors = spread(per_image(factors, "factors", images, low=0))
-    if checked_images(images, GREY_OR_RGB).shape[1] == 1:
-        return images.clone()
-    return (images * factors).add_(grey(images).mul_(1 - factors)).clamp_(0, 1)
+    checked_images(images, GREY_OR_RGB)
+    return saturated(images, per_image(factors, "factors", images, low=0))
 
 
 @on_floating_images
@@ -126,7 +123,8 @@ def shuffle_channels(images: Tensor, order: Tensor) -> Tensor:
     expected = torch.arange(channels, device=images.device).expand(n, channels)
     if order.shape != (n, channels) or not bool((order.sort(dim=1).values == expected).all()):
         raise ValueError(message("order", f"one permutation of 0..{channels - 1} for each of {n} images", str(order.tolist())))
-    return images[torch.arange(n, device=images.device)[:, None], order]
+    rows = (order + channels * torch.arange(n, device=images.device)[:, None]).flatten()
+    return images.flatten(0, 1).index_select(0, rows).view(images.shape)
 
 
 def invert(images: Tensor) -> Tensor:
@@ -169,38 +167,67 @@ def adjust_hue(images: Tensor, shifts: float | Tensor) -> Tensor:
     Notes
     -----
     Value and saturation stay, so the largest and the smallest channel of a pixel keep their values, and only the place
-    between them moves. That saves the way through HSV: with the hue in sixths of a turn,
-    ``R = low + (high - low) * clip(|hue - 3| - 1, 0, 1)``, and G and B likewise.
+    between them moves. That saves the way through HSV: with the hue in sixths of a turn and d its distance to a channel's
+    own hue (0 for red, 2 for green, 4 for blue), the channel is ``low + (high - low) * clip(2 - d, 0, 1)``.
     """
-    shifts = per_image(shifts, "shifts", images)
-    if checked_images(images, GREY_OR_RGB).shape[1] == 1:
+    checked_images(images, GREY_OR_RGB)
+    return hue_turned(images, per_image(shifts, "shifts", images))
+
+
+def hue_of(images: Tensor, low: Tensor, chroma: Tensor) -> Tensor:
+    """Return the hue of RGB images in sixths of a turn, from -3 to 3: (B, H, W); grey pixels have any.
+
+    ``low`` is the smallest channel of each pixel, ``chroma`` the largest minus the smallest, both (B, H, W).
+
+    With the channels stretched to ``(r, g, b) = (RGB - low) / chroma``, the hue is ``1 - r + g + b`` where green is at
+    least as strong as blue, and minus that elsewhere: yellow, for example, has (1, 1, 0) and 1. The three cases of the
+    textbook, one for each largest channel, are this one.
+    """
+    red, green, blue = images.unbind(1)
+    hue = (green + blue).sub_(red).sub_(low)
+    buffer = chroma.clamp(min=torch.finfo(images.dtype).tiny)
+    hue.div_(buffer).add_(1)
+    return hue.copysign_(torch.sub(green, blue, out=buffer))
+
+
+# --------------------------------------------------------------- the same for arguments that are known to be right: (B,)
+
+
+def brightened(images: Tensor, factors: Tensor) -> Tensor:
+    """``adjust_brightness`` of floating images, arguments unchecked."""
+    return (images * spread(factors)).clamp_(0, 1)
+
+
+def contrasted(images: Tensor, factors: Tensor) -> Tensor:
+    """``adjust_contrast`` of floating images, arguments unchecked."""
+    mean = grey_of_channels(images.mean((2, 3)))
+    return (images * spread(factors)).add_(spread((1 - factors) * mean)).clamp_(0, 1)
+
+
+def saturated(images: Tensor, factors: Tensor) -> Tensor:
+    """``adjust_saturation`` of floating images, arguments unchecked."""
+    if images.shape[1] == 1:
+        return images.clone()
+    return (images * spread(factors)).add_(grey(images).mul_(spread(1 - factors))).clamp_(0, 1)
+
+
+def hue_turned(images: Tensor, shifts: Tensor) -> Tensor:
+    """``adjust_hue`` of floating images, arguments unchecked."""
+    if images.shape[1] == 1:
         return images.clone()
     high, low = images.amax(1), images.amin(1)
-    spread_of = high - low
-    hue = hue_of(images, high, spread_of).add_((shifts % 1 * 6)[:, None, None])
-    hue.sub_((hue / 6).floor_().mul_(6))
-    out = torch.empty_like(images)
-    for channel, (centre, sign, base) in enumerate(((3, 1, -1), (2, -1, 2), (4, -1, 2))):
-        weight = (hue - centre).abs_().mul_(sign).add_(base).clamp_(0, 1)
-        torch.addcmul(low, spread_of, weight, out=out[:, channel])
-    still = shifts % 1 == 0
+    chroma = high.sub_(low)
+    hue = hue_of(images, low, chroma).add_((shifts - shifts.round()).mul_(6)[:, None, None])
+    buffer, out = hue / 6, torch.empty_like(images)
+    hue.sub_(buffer.round_(), alpha=6)  # from -3 to 3 again
+    for channel, own in enumerate((0, 2, -2)):
+        # 2 - d on a circle of length 6
+        weight = torch.sub(hue, own, out=buffer).abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)
+        torch.addcmul(low, chroma, weight, out=out[:, channel])
+    still = shifts == shifts.round()
     if bool(still.any()):
         out[still] = images[still]
     return out
-
-
-def hue_of(images: Tensor, high: Tensor, spread_of: Tensor) -> Tensor:
-    """Return the hue of RGB images in sixths of a turn, from -1 to 5; grey pixels have 0.
-
-    ``high`` and ``spread_of`` (B, H, W) are the largest channel of each pixel, and its distance to the smallest.
-    """
-    red, green, blue = images.unbind(1)
-    # the largest channel says in which third of the circle the colour lies, the other two say where in it
-    hue = torch.where(green == high, blue - red, red - green)
-    hue = torch.where(red == high, green - blue, hue)
-    hue.div_(torch.where(spread_of == 0, 1, spread_of))
-    third = torch.where(green == high, 2.0, 4.0).to(images.dtype)
-    return hue.add_(third.masked_fill_(red == high, 0))
 
 
 # ------------------------------------------------------------------------------------------------------------- tone curves
@@ -210,7 +237,11 @@ def hue_of(images: Tensor, high: Tensor, spread_of: Tensor) -> Tensor:
 def adjust_gamma(images: Tensor, gammas: float | Tensor, gain: float | Tensor = 1.0) -> Tensor:
     """Return ``gain * x ** gamma``, cut to [0, 1]; both 1 change nothing. ``gammas`` above 0: below 1 brightens shadows."""
     gammas, gain = per_image(gammas, "gammas", images, above=0), per_image(gain, "gain", images, low=0)
-    return images.pow(spread(gammas)).mul_(spread(gain)).clamp_(0, 1)
+    out = images.log().mul_(spread(gammas)).exp_()  # a power, in a quarter of its time
+    still = gammas == 1
+    if bool(still.any()):
+        out[still] = images[still]
+    return out.mul_(spread(gain)).clamp_(0, 1)
 
 
 def posterize(images: Tensor, bits: int | Tensor) -> Tensor:

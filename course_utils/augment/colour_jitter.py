@@ -30,7 +30,7 @@ from torch import Tensor
 
 from course_utils.augment import colour
 from course_utils.augment.per_image import RGB_TO_GREY, checked_images
-from course_utils.augment.sampling import RandomTransform, rows, uniform
+from course_utils.augment.sampling import RandomTransform, uniform
 from course_utils.checks import checked_choice, checked_float, message
 
 Range = float | tuple[float, float]
@@ -194,18 +194,30 @@ class ColorJitter(RandomTransform):
 
 
 def jitter_exactly(images: Tensor, params: ColorJitterParams) -> Tensor:
-    """Return floating images (B, C, H, W) changed step by step; images with the same order go together."""
-    changes = (colour.adjust_brightness, colour.adjust_contrast, colour.adjust_saturation, colour.adjust_hue)
-    powers = len(STEPS) ** torch.arange(params.order.shape[1], device=images.device)
-    codes = (params.order * powers).sum(1)
-    out = torch.empty_like(images)
-    for code in codes.unique().tolist():
-        chosen = (codes == code).nonzero()[:, 0]
-        part, amounts = images[chosen], rows(params, chosen)
-        for step in amounts.order[0].tolist():
-            part = changes[step](part, getattr(amounts, STEPS[step]))
-        out[chosen] = part
-    return out
+    """Return floating images (B, C, H, W) changed step by step, each image in its own order.
+
+    All images make their first step together, then their second. Three of the four steps are one formula,
+    ``f x + (1 - f) reference``, with black, the mean grey or the grey picture as reference, so one pass over the batch does
+    them whatever their order. The images whose step is the hue are next to each other: the batch is sorted for that.
+    """
+    channels = checked_images(images, colour.GREY_OR_RGB).shape[1]
+    turns_in_round = (params.order == HUE).int()
+    who = turns_in_round.argmax(1).argsort() if params.order.numel() else torch.arange(len(images), device=images.device)
+    out, order, counts = images.index_select(0, who), params.order[who], turns_in_round.sum(0).tolist()
+    still = torch.ones_like(params.hue)
+    factors = (params.brightness, params.contrast, params.saturation if channels == 3 else still, still)
+    factors, turns, done = torch.stack(factors, dim=1)[who].to(images.dtype), params.hue[who].to(images.dtype), 0
+    for steps, count in zip(order.unbind(1), counts):
+        factor = factors.gather(1, steps[:, None])[:, 0]
+        reference = colour.grey(out)
+        mean_share = (1 - factor) * (steps == CONTRAST) * reference.mean((1, 2, 3))
+        reference.mul_(colour.spread((1 - factor) * (steps == SATURATION))).add_(colour.spread(mean_share))
+        out.mul_(colour.spread(factor)).add_(reference).clamp_(0, 1)
+        if count:
+            turning = slice(done, done + count)
+            out[turning] = colour.hue_turned(out[turning], turns[turning])
+            done += count
+    return out.index_select(0, who.argsort())
 
 
 def jitter_fused(images: Tensor, params: ColorJitterParams) -> Tensor:

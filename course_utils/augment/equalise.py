@@ -52,19 +52,21 @@ def equalize(images: Tensor) -> Tensor:
         return (equalize(to_uint8(images.float())).float() / 255).to(images.dtype)
     n, channels, height, width = images.shape
     # one long table of counts: the level plus 256 times the number of the channel
-    offset = LEVELS * torch.arange(n * channels, device=images.device).view(n, channels, 1, 1)
-    place = images + offset
-    counts = torch.bincount(place.flatten(), minlength=LEVELS * n * channels).view(-1, LEVELS)
-    return equalisation_tables(counts).view(-1)[place]
+    offset = LEVELS * torch.arange(n * channels, device=images.device, dtype=torch.int32).view(n, channels, 1, 1)
+    place = (images.int() + offset).flatten()
+    counts = torch.bincount(place, minlength=LEVELS * n * channels).view(-1, LEVELS)
+    return equalisation_tables(counts).flatten().index_select(0, place).view(images.shape)
 
 
 def equalisation_tables(counts: Tensor) -> Tensor:
     """Return Pillow's tables of new levels for histograms (N, 256): (N, 256), uint8."""
     levels = torch.arange(LEVELS, device=counts.device)
-    brightest = ((counts > 0) * levels).amax(1, keepdim=True)
-    step = (counts.sum(1, keepdim=True) - counts.gather(1, brightest)) // (LEVELS - 1)
+    counts = counts.int()
+    brightest = (counts.clamp(max=1) * levels.int()).amax(1, keepdim=True)
+    step = (counts.sum(1, keepdim=True) - counts.gather(1, brightest.long())) // (LEVELS - 1)
     darker = counts.cumsum(1) - counts
-    tables = ((step // 2 + darker) // step.clamp(min=1)).clamp_(max=LEVELS - 1)
+    # whole numbers below 2**53 divide exactly enough in double precision
+    tables = ((step // 2 + darker).double() / step.clamp(min=1)).floor_().clamp_(max=LEVELS - 1)
     return torch.where(step == 0, levels, tables).to(torch.uint8)
 
 

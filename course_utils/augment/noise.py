@@ -233,7 +233,8 @@ def rgb_to_hls(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     chroma, total = high - low, high + low
     room = torch.where(total <= 1, total, 2 - total)
     saturation = torch.where(chroma == 0, 0, chroma / room.masked_fill(room == 0, 1))
-    return hue_of(images, high, chroma) / 6, total / 2, saturation
+    hue = torch.where(chroma == 0, 0, hue_of(images, low, chroma) / 6)
+    return hue, total / 2, saturation
 
 
 def hls_to_rgb(hue: Tensor, lightness: Tensor, saturation: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def on_floating_images(function: Callable[..., Tensor]) -> Callable[..., Tensor]
     def wrapped(images: Tensor, *arguments: Any, **options: Any) -> Tensor:
         dtype = checked_images(images).dtype
         if dtype == torch.uint8:
-            return to_uint8(function(images.to(torch.float32) / 255, *arguments, **options))
+            return to_uint8(function(images.to(torch.float32).div_(255), *arguments, **options))
         if dtype in (torch.float16, torch.bfloat16):
             return function(images.float(), *arguments, **options).to(dtype)
         return function(images, *arguments, **options)

@@ -203,7 +203,7 @@ class RandomTransform(v2.Transform):
     def _in_its_dtype(self, images: Tensor, params: Any) -> Tensor:
         dtype = images.dtype
         if dtype == torch.uint8 and self.works_in == "float":
-            return to_uint8(self.apply(images.to(torch.float32) / 255, params))
+            return to_uint8(self.apply(images.to(torch.float32).div_(255), params))
         if dtype in (torch.float16, torch.bfloat16):
             return self.apply(images.float(), params).to(dtype)
         return self.apply(images, params)

@@ -129,6 +129,7 @@ class ChannelShuffle(RandomTransform):
     """Put the channels of every image into a random order; the order they have is one of the possible ones."""
 
     works_in = "any"
+    unit_range = False
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> ChannelOrder:
         return ChannelOrder(torch.rand(n, shape[0], generator=generator, device=device).argsort(1))
