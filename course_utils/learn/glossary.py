@@ -155,6 +155,7 @@ TERMS: tuple[Term, ...] = (
         "How well a predicted probability agrees with how often the prediction is right.",
         "18_does_it_help",
     ),
+    Term("chain", "사슬", "Operations applied to a picture one after the other.", "17_patchshuffle_and_augmix"),
     Term(
         "check sum",
         "체크섬",
@@ -180,12 +181,24 @@ TERMS: tuple[Term, ...] = (
         "confidence interval", "신뢰 구간", "A range of values that agree with the measured data, here at 95 per cent.", "01_vlad"
     ),
     Term(
+        "consistency loss",
+        "일관성 손실",
+        "A charge for predictions that differ between versions of one image.",
+        "17_patchshuffle_and_augmix",
+    ),
+    Term(
         "contrastive loss",
         "대조 손실",
         "A loss that pulls positive pairs together and pushes negative pairs apart.",
         "11_mining_on_manifolds",
     ),
     Term("convolution", "합성곱", "The same small filter applied at every position of an image.", "02_netvlad"),
+    Term(
+        "corruption suite",
+        "손상 시험 세트",
+        "Fixed ways to spoil test images in five severities, which no training shows.",
+        "17_patchshuffle_and_augmix",
+    ),
     Term(
         "cosine similarity",
         "코사인 유사도",
@@ -227,6 +240,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("diffusion", "확산", "Spreading similarity along the edges of a neighbour graph.", "11_mining_on_manifolds"),
     Term("dimension reduction", "차원 축소", "Describing points with fewer numbers.", "09_dimension_reduction"),
+    Term(
+        "Dirichlet distribution",
+        "디리클레 분포",
+        "Random shares of a whole: not negative, and with sum one.",
+        "17_patchshuffle_and_augmix",
+    ),
     Term("discriminator", "판별자", "The network of a GAN that tells real images from generated ones.", "19_gan_augmentation"),
     Term("distance metric", "거리 척도", "A rule for how far apart two points are.", "08_mahalanobis"),
     Term(
@@ -301,6 +320,12 @@ TERMS: tuple[Term, ...] = (
         "05_mean_average_precision",
     ),
     Term("invariance", "불변성", "The output stays the same when the input is changed in a certain way.", "13_colour_and_space"),
+    Term(
+        "Jensen-Shannon divergence",
+        "젠슨 섀넌 발산",
+        "The mean divergence of several distributions from their mean.",
+        "17_patchshuffle_and_augmix",
+    ),
     Term("junk", "제외 항목", "An item that is taken out of the list before it is judged.", "05_mean_average_precision"),
     Term("key point", "특징점", "A position in an image that can be found again in another image of the same thing.", "01_vlad"),
     Term("label", "레이블", "The answer that belongs to a training image.", "02_netvlad"),
@@ -327,6 +352,12 @@ TERMS: tuple[Term, ...] = (
         "평균 정밀도의 평균",
         "The mean of the average precision over all queries, or over all classes.",
         "05_mean_average_precision",
+    ),
+    Term(
+        "mean corruption error",
+        "평균 손상 오류",
+        "The error of a classifier as a mean over corruptions and severities.",
+        "17_patchshuffle_and_augmix",
     ),
     Term("metric learning", "거리 학습", "Learning an embedding whose distances mean similarity.", "02_netvlad"),
     Term("mining", "마이닝", "Looking for the examples from which a loss can learn most.", "02_netvlad"),
@@ -422,6 +453,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("residual", "잔차", "The difference between a descriptor and its cluster centre.", "01_vlad"),
     Term("retrieval", "검색", "Finding the database images that belong to a query.", "01_vlad"),
+    Term(
+        "robustness",
+        "강건성",
+        "How little the answers of a model change when its images are damaged.",
+        "17_patchshuffle_and_augmix",
+    ),
     Term("saturation", "채도", "How far a colour is from grey.", "13_colour_and_space"),
     Term("segmentation", "분할", "Giving a class to every pixel.", "13_colour_and_space"),
     Term(
@@ -429,6 +466,12 @@ TERMS: tuple[Term, ...] = (
         "자기 지도 학습",
         "Learning from data without labels, with a task that the data themselves pose.",
         "12_stml",
+    ),
+    Term(
+        "severity",
+        "손상 강도",
+        "How strongly a corruption or an operation acts, as a number without a unit.",
+        "17_patchshuffle_and_augmix",
     ),
     Term("similarity", "유사도", "How alike two descriptors are; larger is more alike.", "01_vlad"),
     Term(
@@ -442,6 +485,9 @@ TERMS: tuple[Term, ...] = (
         "statistical significance", "통계적 유의성", "A difference too large to be explained well by chance.", "18_does_it_help"
     ),
     Term("supervised learning", "지도 학습", "Learning from inputs with known answers.", "02_netvlad"),
+    Term(
+        "temperature", "온도", "One number that divides all logits, to make a network more or less confident.", "18_does_it_help"
+    ),
     Term("test set", "평가 집합", "Data that are used once, to judge the finished method.", "01_vlad"),
     Term("tie", "동점", "Two or more items with the same score.", "05_mean_average_precision"),
     Term("training set", "학습 집합", "Data from which the method learns.", "01_vlad"),
