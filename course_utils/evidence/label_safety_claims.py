@@ -8,8 +8,8 @@ Five questions, each with networks that differ in the augmentation only: same im
 ``two_questions``          painted digits: one transform, two labels; it rescues one question and destroys the other
 ``augmentation_nuisance``  toys: the matrix of augmentations against changes that training has never shown
 
-Source of the design: the course's cards 07 (section 6) and 09 (sections 2 and 8). Steps and learning rates were chosen on the
-training and validation pictures of seed 0, which no recorded run uses.
+Source of the design: the course's cards 07 (section 6, with steps and rate for the digits) and 09 (sections 2 and 8). Steps and
+rate for the toys were chosen on training and validation pictures of seed 0, which no recorded run uses.
 """
 
 from __future__ import annotations
