@@ -230,6 +230,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Why does hiding parts of a picture help?",
         44,
         names=_names("augment", "RandomErasing", "Cutout", "HideAndSeek"),
+        built=True,
     ),
     Chapter(
         "15_mixing",
