@@ -147,20 +147,14 @@ def line_kernels(length: Tensor, angle: Tensor, size: int) -> Tensor:
     Tensor of shape (B, size, size)
         Sum 1 and centre of mass in the middle.
     """
-    n, middle = len(length), size // 2
     points = POINTS * math.ceil(size / LONG)
     along = torch.linspace(-1, 1, points, device=length.device, dtype=length.dtype) * (length[:, None] - 1) / 2
     turn = torch.deg2rad(angle)[:, None]
-    x, y = middle + along * turn.cos(), middle + along * turn.sin()
-    left, top = x.floor(), y.floor()
-    right, bottom = x - left, y - top
-    kernels = length.new_zeros(n, size * size)
-    for dx, weight_x in ((0, 1 - right), (1, right)):
-        for dy, weight_y in ((0, 1 - bottom), (1, bottom)):
-            # at an end that is a whole number the second pixel may lie outside; its weight is 0
-            place = (top + dy).clamp_(max=size - 1) * size + (left + dx).clamp_(max=size - 1)
-            kernels.scatter_add_(1, place.long(), weight_x * weight_y)
-    return (kernels / points).view(n, size, size)
+    side = torch.arange(size, device=length.device, dtype=length.dtype) - size // 2
+    across, down = (
+        (1 - (side - place[:, :, None]).abs_()).clamp_(min=0) for place in (along * turn.cos(), along * turn.sin())
+    )  # (B, points, size): the share of each point that a column or a row gets
+    return down.mT @ across / points
 
 
 @on_floating_images

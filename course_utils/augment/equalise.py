@@ -49,7 +49,7 @@ def equalize(images: Tensor) -> Tensor:
     """
     checked_images(images)
     if images.dtype != torch.uint8:
-        return (equalize(to_uint8(images.float())).float() / 255).to(images.dtype)
+        return equalize(to_uint8(images.float())).float().div_(255).to(images.dtype)
     n, channels, height, width = images.shape
     # one long table of counts: the level plus 256 times the number of the channel
     offset = LEVELS * torch.arange(n * channels, device=images.device, dtype=torch.int32).view(n, channels, 1, 1)
@@ -60,14 +60,14 @@ def equalize(images: Tensor) -> Tensor:
 
 def equalisation_tables(counts: Tensor) -> Tensor:
     """Return Pillow's tables of new levels for histograms (N, 256): (N, 256), uint8."""
-    levels = torch.arange(LEVELS, device=counts.device)
-    counts = counts.int()
-    brightest = (counts.clamp(max=1) * levels.int()).amax(1, keepdim=True)
-    step = (counts.sum(1, keepdim=True) - counts.gather(1, brightest.long())) // (LEVELS - 1)
-    darker = counts.cumsum(1) - counts
-    # whole numbers below 2**53 divide exactly enough in double precision
-    tables = ((step // 2 + darker).double() / step.clamp(min=1)).floor_().clamp_(max=LEVELS - 1)
-    return torch.where(step == 0, levels, tables).to(torch.uint8)
+    levels = torch.arange(LEVELS, device=counts.device, dtype=torch.float64)
+    counts = counts.double()  # whole numbers are exact in it, and divide faster
+    brightest = (counts.clamp(max=1) * levels).amax(1, keepdim=True).long()
+    step = (counts.sum(1, keepdim=True) - counts.gather(1, brightest)).div_(LEVELS - 1).floor_()
+    darker = counts.cumsum(1).sub_(counts)
+    tables = darker.add_((step / 2).floor_()).div_(step.clamp(min=1)).floor_().clamp_(max=LEVELS - 1)
+    tables[step[:, 0] == 0] = levels
+    return tables.to(torch.uint8)
 
 
 class Equalize(RandomTransform):
