@@ -41,7 +41,7 @@ from .crops import IoUCrop as IoUCrop
 from .crops import Resize as Resize
 from .elastic import Elastic as Elastic
 from .elastic import smoothed as smoothed
-from .spatial import SpatialChain as SpatialChain
+from .chain import SpatialChain as SpatialChain
 from .targets import move_target as move_target
 from .targets import SanitizeTargets as SanitizeTargets
 from .targets import COCO_PAIRS as COCO_PAIRS

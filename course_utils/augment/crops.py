@@ -279,8 +279,8 @@ class IoUCrop(SpatialTransform):
         moved = super().apply_target(target, params)
         if not isinstance(target, tv_tensors.BoundingBoxes) or not len(target):
             return moved
-        centres = axis_parallel(target).unflatten(1, (2, 2)).double().mean(1)
-        window = params.window[0]
+        centres = axis_parallel(target).unflatten(1, (2, 2)).to(matrix_dtype(target.device)).mean(1)
+        window = params.window[0].to(target.device)
         if bool((window == torch.tensor([0, 0, *reversed(target.canvas_size)], device=window.device)).all()):
             return moved  # the image is whole: no object is cut off
         inside = ((centres > window[:2]) & (centres < window[2:])).all(1)
@@ -295,8 +295,8 @@ class IoUCrop(SpatialTransform):
             if option >= 1:
                 return whole
             windows = self._candidates(width, height, generator, device)
-            inside = _centres_inside(windows, boxes.to(windows.dtype))
-            overlap = box_iou(windows, boxes.to(windows.dtype)).masked_fill(~inside, -1).amax(1)
+            inside = _centres_inside(windows, boxes.to(windows))
+            overlap = box_iou(windows, boxes.to(windows)).masked_fill(~inside, -1).amax(1)
             good = (overlap >= option) & self._allowed(windows)
             if bool(good.any()):
                 return windows[int(good.to(torch.uint8).argmax())].long()

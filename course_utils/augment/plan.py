@@ -327,6 +327,14 @@ class GeometryPlan:
         parts = {name: getattr(self, name) for name in ("matrix", "displacement", "window")}
         return replace(self, **{name: None if value is None else value[index] for name, value in parts.items()})
 
+    def to(self, device: torch.device | str) -> GeometryPlan:
+        """Return the plan on a device: key points often stay on the CPU while the images are on a GPU."""
+        if self.matrix.device == torch.device(device):
+            return self
+        parts = {name: getattr(self, name) for name in ("displacement", "window")}
+        moved = {name: None if value is None else value.to(device) for name, value in parts.items()}
+        return replace(self, matrix=self.matrix.to(device, matrix_dtype(device)), **moved)
+
     def _check_rows(self, tensor: Tensor, name: str) -> None:
         if len(tensor) != len(self):
             raise ValueError(message(name, f"as many as rows of the plan, {len(self)}", str(len(tensor))))

@@ -1,8 +1,8 @@
 """Transforms that move pixels, and everything that lies on them.
 
 Each transform draws its parameters for every image of a batch (``sample``) and turns them into a ``GeometryPlan`` (``plan``).
-The plan moves the image, the boxes, the masks and the key points. ``SpatialChain`` multiplies the plans of several transforms
-first, and reads the image once.
+The plan moves the image, the boxes, the masks and the key points. (``chain.SpatialChain`` multiplies the plans of several
+transforms first, and reads the image once.)
 
 Signs (the y axis points down; "clockwise" is what the eye sees)
 
@@ -435,81 +435,6 @@ class Perspective(SpatialTransform):
     def plan(self, params: PerspectiveParams, size: tuple[int, int]) -> GeometryPlan:
         """Return the homographies."""
         return GeometryPlan(homography(params.start, params.end), size, size)
-
-
-# ----------------------------------------------------------------------------------------------------------------- chain
-
-
-class SpatialChain(SpatialTransform):
-    """Several spatial transforms in a row, multiplied into one map: the image is read once.
-
-    Parameters
-    ----------
-    transforms : sequence of SpatialTransform
-        In order of application, each with its own gate ``p``. Their own ``fill``, ``padding`` and so on do not count: the
-        chain reads the image, with its own.
-    **reading
-        As in ``SpatialTransform``.
-
-    Convention
-        Reading once blurs once, and keeps what a crop would have cut off: a rotation after a crop shows the pixels beside the
-        crop instead of empty corners. The parameters are a ``GeometryPlan``; ``sample_steps`` gives those of the steps.
-
-    Raises
-    ------
-    TypeError
-        If a step is no spatial transform, or looks at boxes as ``IoUCrop`` does.
-
-    Examples
-    --------
-    >>> chain = SpatialChain([Flip(p=1.0), Rotation((180, 180)), Flip("vertical", p=1.0)])
-    >>> image = torch.rand(3, 4, 6)
-    >>> torch.equal(chain(image), image)
-    True
-    """
-
-    def __init__(self, transforms: Sequence[SpatialTransform], **reading: Any) -> None:
-        super().__init__(**reading)
-        for step in transforms:
-            if not isinstance(step, SpatialTransform) or step.needs_boxes:
-                expected = "spatial transforms that do not look at boxes"
-                raise TypeError(message("transforms", expected, type(step).__name__, "Put it before the chain."))
-        self.transforms = torch.nn.ModuleList(transforms)
-
-    def sample_steps(
-        self, n: int, shape: tuple[int, int, int], generator: torch.Generator | None = None, device: Any = None
-    ) -> list[tuple[Tensor, Any]]:
-        """Draw the gate (bool, n) and the parameters of every step, in order; a step that is not active has parameters too."""
-        steps = []
-        for step in self.transforms:
-            active = torch.ones(n, dtype=torch.bool, device=device)
-            if step.p < 1:
-                active = uniform(n, 0, 1, generator, device) < step.p
-            params = step.sample(n, shape, generator, device)
-            shape = (shape[0], *step.plan(params, tuple(shape[1:])).size)
-            steps.append((active, params))
-        return steps
-
-    def fuse(self, steps: Sequence[tuple[Tensor, Any]], size: tuple[int, int], device: Any = None) -> GeometryPlan:
-        """Return the one plan of all steps, for images of ``size`` (H, W)."""
-        plan = None
-        for transform, (active, params) in zip(self.transforms, steps):
-            following = transform.plan(params, size if plan is None else plan.size).only(active)
-            plan = following if plan is None else plan.then(following)
-        return plan
-
-    def sample(
-        self, n: int, shape: tuple[int, int, int], generator: torch.Generator | None = None, device: Any = None
-    ) -> GeometryPlan:
-        """Draw every step, and multiply their maps."""
-        size = tuple(shape[1:])
-        if not len(self.transforms):
-            return GeometryPlan.identity(n, size, device)
-        return self.fuse(self.sample_steps(n, shape, generator, device), size)
-
-    def plan(self, params: GeometryPlan, size: tuple[int, int]) -> GeometryPlan:
-        """Return ``params``: they are the plan."""
-        return params
 
 
 # ------------------------------------------------------------------------------------------------------------- the maths

@@ -85,6 +85,7 @@ def move_target(
     """
     if len(plan) != 1:
         raise ValueError(message("plan", "a plan of one row", f"{len(plan)} rows"))
+    plan = plan.to(target.device)
     if isinstance(target, tv_tensors.BoundingBoxes):
         _check_canvas(target.canvas_size, plan)
         moved = _moved_boxes(target.as_subclass(Tensor), target.format, plan, hull)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from course_utils.augment.augmix import AugMix
 from course_utils.augment.blur import GaussianBlur, MotionBlur
+from course_utils.augment.chain import SpatialChain
 from course_utils.augment.colour_jitter import BrightnessJitter, ColorJitter, ContrastJitter, HueJitter, SaturationJitter
 from course_utils.augment.crops import IoUCrop, RandomCrop, RandomResizedCrop, Resize
 from course_utils.augment.elastic import Elastic
@@ -19,7 +20,7 @@ from course_utils.augment.jpeg import JPEGCompression
 from course_utils.augment.noise import GaussianNoise, ISONoise
 from course_utils.augment.patch_shuffle import PatchShuffle
 from course_utils.augment.sampling import RandomTransform
-from course_utils.augment.spatial import Affine, Flip, Perspective, Rotation, SpatialChain
+from course_utils.augment.spatial import Affine, Flip, Perspective, Rotation
 from course_utils.augment.tones import (
     AutoContrast,
     ChannelShuffle,

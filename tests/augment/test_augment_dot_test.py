@@ -9,11 +9,12 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from course_utils.augment import dot_comparison
+from course_utils.augment.chain import SpatialChain
 from course_utils.augment.crops import IoUCrop, RandomCrop, RandomResizedCrop, Resize
 from course_utils.augment.dot_comparison import LIBRARIES, compare_libraries, draw_disagreements
 from course_utils.augment.dot_test import TOLERANCE, Dot, DotResult, centre_of_mass, dot_test, make_dot, measure_dot
 from course_utils.augment.elastic import Elastic
-from course_utils.augment.spatial import Affine, Flip, Perspective, Rotation, SpatialChain
+from course_utils.augment.spatial import Affine, Flip, Perspective, Rotation
 
 EXACT = {
     "flip": lambda: Flip(p=1),

@@ -383,6 +383,13 @@ def test_plain_matrices_move_plain_points():
     assert points.tolist() == [[[1.0, 2.0]]]
 
 
+def test_a_plan_follows_its_targets_to_their_device():
+    plan = GeometryPlan.identity(1, (4, 4))
+    assert plan.to("cpu") is plan
+    elsewhere = GeometryPlan(plan.matrix, (4, 4), (4, 4), torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, dtype=torch.long)).to("meta")
+    assert {t.device.type for t in (elsewhere.matrix, elsewhere.displacement, elsewhere.window)} == {"meta"}
+
+
 def test_apples_gpu_gets_float32_matrices():
     assert matrix_dtype("mps") == torch.float32 and matrix_dtype("cpu") == matrix_dtype(None) == torch.float64
 

@@ -12,6 +12,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import InterpolationMode, functional
 
+from course_utils.augment.chain import SpatialChain
 from course_utils.augment.crops import IoUCrop, RandomCrop, RandomResizedCrop, Resize, WindowParams
 from course_utils.augment.elastic import Elastic
 from course_utils.augment.plan import box_corners
@@ -24,7 +25,6 @@ from course_utils.augment.spatial import (
     PerspectiveParams,
     Rotation,
     RotationParams,
-    SpatialChain,
     SpatialTransform,
     checked_range,
     homography,
