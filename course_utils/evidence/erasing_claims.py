@@ -39,10 +39,12 @@ class Recipe:
 
 
 CLASSIFIER = Recipe(width=24, n_steps=1000)
+SHIFT = 4
+"""Pixels by which every training image moves at most, in all arms: erasing has to help on top of what is usual."""
 SIZE, PER_CLASS, N_TEST = 32, 200, 600
 OCCLUSIONS = (0.2, 0.4)
 """Hidden shares of the box in the occluded tests; their accuracies are averaged."""
-LENGTHS = (0, 4, 8, 16, 24)
+LENGTHS = (0, 4, 8, 12, 16, 24)
 """Sides of Cutout's square at 32 pixels; 0 hides nothing."""
 CELLS = (0, 4, 8)
 """Sides of Hide-and-Seek's cells at 32 pixels: about a seventh of the paper's."""
@@ -58,7 +60,7 @@ N_CREATURES = {"train": 400, "validation": 200, "test": 400}
 
 
 class Batches:
-    """Endless batches of random images, half of them mirrored, then changed by a transform.
+    """Endless batches of random images, half of them mirrored, all moved a little, then changed by a transform.
 
     Parameters
     ----------
@@ -73,11 +75,15 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order, chance = (torch.Generator().manual_seed(2 * self.seed + k) for k in (0, 1))
-        mirror = augment.Flip(p=0.5)
+        usual = (
+            augment.Flip(p=0.5),
+            augment.RandomCrop(tuple(self.images.shape[2:]), padding_pixels=SHIFT, padding="reflection"),
+        )
         while True:
             rows = torch.randint(len(self.images), (self.batch_size,), generator=order)
             batch = self.images[rows]
-            batch = mirror.replay(batch, mirror.draw(batch, order))
+            for change in usual:
+                batch = change.replay(batch, change.draw(batch, order))
             if self.transform is not None:
                 batch = self.transform.replay(batch, self.transform.draw(batch, chance))
             yield batch, self.labels[rows]

@@ -76,10 +76,14 @@ def test_another_transform_sees_the_same_images_in_the_same_order_mirrored_alike
         assert torch.equal(before[:, 0, 8, 8], which.to(torch.uint8)) and before.dtype == torch.uint8
 
 
-def test_about_half_of_the_images_are_mirrored():
-    images, labels = images_and_labels()
-    seen = torch.cat([batch for (batch, _), _ in zip(Batches(images, labels, None, 50, seed=0), range(4))])
-    assert 0.4 < (seen[:, 0, 0, -1] == 255).float().mean() < 0.6
+def test_about_half_of_the_images_are_mirrored_and_all_move_by_a_few_pixels():
+    """Every column shows its own number: the numbers fall in a mirrored image, and the middle one tells the shift."""
+    images = torch.arange(16, dtype=torch.uint8).expand(12, 3, 16, 16).contiguous()
+    seen = torch.cat([batch for (batch, _), _ in zip(Batches(images, torch.arange(12), None, 50, seed=0), range(4))])
+    middle = seen[:, 0, 8, 8].int()
+    mirrored = seen[:, 0, 8, 9].int() < middle
+    assert 0.4 < mirrored.float().mean() < 0.6
+    assert set((middle[~mirrored] - 8).tolist()) == set(range(-erasing_claims.SHIFT, erasing_claims.SHIFT + 1))
 
 
 def test_another_seed_gives_other_batches():
