@@ -67,8 +67,8 @@ def draw_divergences(ax: Any, share: Any, curves: Mapping[str, Any], limit: floa
         ax.plot(share, values, color=colour, linestyle=style, linewidth=2.2, label=name)
     ax.axhline(limit, color=GREY, linewidth=1.2, linestyle=(0, (5, 4)))
     ax.text(float(share[0]), limit + 0.05, "ln 3", color="black", fontsize=11)
-    ax.set(xlabel="logit by which mixture 1 prefers another class", ylabel="nats", ylim=(0, 3.2))
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.02, 0.86))
+    ax.set(xlabel="logit of another class in the answer to mixture 1", ylabel="nats", ylim=(0, 4))
+    ax.legend(frameon=False, loc="upper left")
     return ax
 
 
