@@ -17,7 +17,8 @@ The grey value is ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601). torchvision wr
 
 Conventions: images (B, C, H, W), floating in [0, 1] or uint8; parameters are numbers, or tensors (B,) with one value for
 each image. uint8 results are rounded; torchvision and Pillow cut the fraction off, which differs by one grey level. Values
-are not searched for NaN here: the transforms do that. No function writes into its input.
+are not searched for NaN here: the transforms do that. No function writes into its input; gradients are not supported,
+because the functions reuse their own buffers.
 
 Sources: A. Howard, "Some improvements on deep convolutional neural network based image classification", 2013,
 arXiv:1312.5402 (jitter); T. Chen et al., "A simple framework for contrastive learning of visual representations", ICML 2020,

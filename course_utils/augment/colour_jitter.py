@@ -12,7 +12,7 @@ own amounts **and its own order**.
     Brightness, contrast and saturation are linear in the pixel, ``A x + b``; so is a turn of RGB space about its grey axis,
     which stands in for the hue turn. The four are multiplied into one 3 x 3 matrix and one offset per image, and the batch
     is changed in one pass. This leaves out the cuts between the steps, and its hue turns keep the mean of R, G and B where
-    HSV keeps the largest. (A turn in YIQ is the usual stand-in; on a photograph it is twice as far from HSV.)
+    HSV keeps the largest. (A turn in YIQ is the usual stand-in; on a photograph it is clearly farther from HSV.)
 
 Sources: T. Chen et al., SimCLR, ICML 2020, arXiv:2002.05709; the ranges of K. He et al., MoCo, CVPR 2020, arXiv:1911.05722
 are (0.4, 0.4, 0.4, 0.1), those of SimCLR (0.8, 0.8, 0.8, 0.2) with p = 0.8.

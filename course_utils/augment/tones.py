@@ -31,7 +31,7 @@ class Gamma(OneFactor):
 
     Examples
     --------
-    >>> Gamma((2.0, 2.0))(torch.full((1, 1, 1), 0.5)).item()
+    >>> round(Gamma((2.0, 2.0))(torch.full((1, 1, 1), 0.5)).item(), 4)
     0.25
     """
 

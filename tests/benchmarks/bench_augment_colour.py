@@ -188,7 +188,7 @@ def full_table() -> None:
     parser.add_argument("words", nargs="*", help="only operations whose name holds one of these")
     parser.add_argument("--size", type=int, choices=SIZES, nargs="*", default=list(SIZES))
     parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print("| operation | px | ours, images/s | torchvision loop / ours | kornia / ours | albumentations / ours (uint8) |")
