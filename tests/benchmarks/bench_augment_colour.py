@@ -170,9 +170,7 @@ def register(name: str, size: int, theirs: str) -> None:
         return runs["ours"], runs[theirs]
 
     title = f"Augmentation: {name}, {SIZES[size]} images of {size} px, a draw for each image"
-    benchmark(title, ours="one batch", theirs=theirs + (" in a loop" if theirs == "torchvision" else ""), agree=None, threads=2)(
-        prepare
-    )
+    benchmark(title, ours="one batch", theirs=theirs + (" in a loop" if theirs == "torchvision" else ""), agree=None)(prepare)
 
 
 for _name in ("ColorJitter, exact", "ColorJitter, fused", "equalise", "Gaussian blur, 5 pixels", "JPEG, quality 50"):
