@@ -100,7 +100,8 @@ def compute_pipeline(state: PipelineState) -> PipelineResult:
     now = outcomes(state.setting)
     old = outcomes(state.before) if state.before else now
     place = neighbours(state)
-    order = order_effect(state.setting, place, state.outcome) if place >= 0 and not now.refused else None
+    compared = place >= 0 and not now.refused and not state.held  # not while something is in the hand: that must be quick
+    order = order_effect(state.setting, place, state.outcome) if compared else None
     code = code_of(state.chips, state.fuse, state.picture, state.seed, COPIES)
     return PipelineResult(now, old, order, warnings_of(state, now), code)
 

@@ -287,7 +287,7 @@ def draw_check(state: PipelineState, result: PipelineResult) -> Scene:
 def order_words(state: PipelineState, result: PipelineResult) -> str:
     """Return in one sentence what an exchange of two neighbours would do to the outcome that is looked at."""
     if result.order is None:
-        return "No two neighbours to compare."
+        return "The order is compared when you let go." if state.held else "No two neighbours to compare."
     first, second = (state.chips[result.order.place + i].operation for i in (0, 1))
     if result.order.refused:
         return f"The library refuses {second} before {first}."
@@ -299,6 +299,10 @@ def order_words(state: PipelineState, result: PipelineResult) -> str:
 def _order_layers(state: PipelineState, result: PipelineResult) -> list[Layer]:
     layers: list[Layer] = [Text([[8, 14]], [f"Outcome {state.outcome + 1}: the order"], size=15, bold=True)]
     effect = result.order
+    if effect is None and state.held:
+        shown = outlined(result.now.pixels[state.outcome, None], result.now.masks[state.outcome, None])[0]
+        layers.append(Picture(shown, _extent((8.0, 42.0), _SIDE)))
+        return [*layers, Text([[158, 60]], ["let go to compare"], "muted", 13)]
     if effect is None:
         words = "the library refuses this pipeline" if result.now.refused else "two chips make an order"
         return [*layers, Text([[8, 44]], [words], "muted", 13)]

@@ -535,6 +535,15 @@ def test_the_line_around_a_mask_leaves_the_object_and_the_rest_alone() -> None:
     assert (pixels == 90).all()
 
 
+def test_the_order_is_compared_when_the_hand_lets_go() -> None:
+    held = react_row(START, Event("move", "A" + KNOB, place_x(0), ROW_Y))
+    result = compute_pipeline(held)
+    assert result.order is None and "let go to compare" in strings(draw_check(held, result))
+    dropped = react_row(held, Event("release", "A" + KNOB))
+    result = compute_pipeline(dropped)
+    assert result.order is not None and "rotate → zoom" in strings(draw_check(dropped, result))
+
+
 def test_the_panel_compares_two_orders_and_says_what_changed() -> None:
     state = replace(PRESETS["order"], chosen="C")
     scene = draw_check(state, compute_pipeline(state))
