@@ -255,6 +255,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "How does a model get used to damage that it never saw?",
         44,
         names=_names("augment", "PatchShuffle", "AugMix", "JensenShannonLoss"),
+        built=True,
     ),
     Chapter(
         "18_does_it_help",
