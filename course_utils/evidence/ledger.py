@@ -196,8 +196,7 @@ def show(key: str) -> None:
         + "\n".join(lines)
         + f"\n\nVerdict: **{overall([c.verdict for c in comparisons.values()])}**"
         f" (a mean difference of at least {_points(this.smallest_effect)} of {this.unit} counts). {this.scale}\n\n"
-        f"Recorded on {found.recorded} with `make evidence CLAIMS={key} SEEDS={len(found.seeds)}`,"
-        f" about {fmean(found.seconds_per_seed):.0f} s a seed."
+        f"Recorded on {found.recorded} with `make evidence CLAIMS={key} SEEDS={len(found.seeds)}`, {_effort(found)}."
     )
 
 
@@ -233,6 +232,11 @@ def table(columns: Mapping[str, str]) -> str:
         for name, key in columns.items()
     )
     return "\n".join(lines) + f"\n\nMean difference, 95 % interval, verdict; at least {effects} counts. Recorded with {redo}."
+
+
+def _effort(found: Record) -> str:
+    seconds = fmean(found.seconds_per_seed)
+    return f"about {seconds:.0f} s a seed" if seconds >= 1 else "on networks that a claim before it had trained"
 
 
 def _timed(experiments: Sequence[Callable[[int], Mapping[str, float]]], seed: int) -> list[tuple[Mapping[str, float], float]]:
