@@ -108,5 +108,6 @@ def draw_reliability(ax: Any, curve: Reliability, null: NullBand, title: str) ->
     ax.vlines(curve.confidence[filled], curve.confidence[filled], curve.accuracy[filled], color=VERMILION, linewidth=1.5)
     ax.scatter(curve.confidence[filled], curve.accuracy[filled], s=sizes, color=BLUE, zorder=3)
     ax.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    ax.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     ax.set_title(title, fontsize=11, loc="center")
     return ax

@@ -485,7 +485,7 @@ register(
         scale="Here: drawn animals of 32 pixels, four classes that head and body both give away. " + HIDING,
     )
 )
-for _key, _what, _pairs, _effect, _unit in (
+for _key, _what, _pairs, _experiment in (
     (
         "augmix-corruptions",
         "Trained with AugMix and its consistency loss, a network makes fewer errors on corruptions that it never saw than one with "
@@ -494,15 +494,13 @@ for _key, _what, _pairs, _effect, _unit in (
             ("AugMix with JS", "standard"),
             ("AugMix with JS, unseen", "standard, unseen"),
         ],
-        0.01,
-        "accuracy on corrupted images",
+        patch_shuffle_and_augmix_claims.augmix_corruptions,
     ),
     (
         "augmix-consistency",
         "The consistency loss does more than the mixtures alone: fewer errors on corrupted images at the same number of steps.",
         [("AugMix with JS", "AugMix alone"), ("AugMix with JS, unseen", "AugMix alone, unseen")],
-        0.01,
-        "accuracy on corrupted images",
+        patch_shuffle_and_augmix_claims.augmix_consistency,
     ),
 ):
     register(
@@ -510,10 +508,10 @@ for _key, _what, _pairs, _effect, _unit in (
             key=_key,
             source=f"{AUGMIX}, section 4",
             sentence=_what,
-            experiment=patch_shuffle_and_augmix_claims.augmix_corruptions,
+            experiment=_experiment,
             pairs=_pairs,
-            smallest_effect=_effect,
-            unit=_unit,
+            smallest_effect=0.01,
+            unit="accuracy on corrupted images",
             scale=f"{ROBUST_TOYS} 1200 training images.",
         )
     )

@@ -62,11 +62,12 @@ class LabelledImages:
 
 def augmix_corruptions(seed: int) -> dict[str, float]:
     """Return the mean accuracy over all corrupted copies of the test set, and over those that no operation comes close to."""
-    figures = {}
-    for arm, result in augmix_robustness(seed).items():
-        figures[arm] = 1 - result.errors.mean
-        figures[f"{arm}, unseen"] = 1 - result.mean_error_without(*SAME_AS_AUGMIX)
-    return figures
+    return _on_corrupted(seed, ("standard", "AugMix with JS"))
+
+
+def augmix_consistency(seed: int) -> dict[str, float]:
+    """Return the same for the mixtures alone and with the consistency loss."""
+    return _on_corrupted(seed, ("AugMix alone", "AugMix with JS"))
 
 
 def augmix_clean(seed: int) -> dict[str, float]:
@@ -149,6 +150,15 @@ def shuffle_robustness(seed: int, split: str = "test") -> dict[str, Robustness]:
 def judged(network: nn.Module, pictures: LabelledImages, seed: int) -> Robustness:
     """Return errors and calibration of a network on the test images of ``pictures`` and their corrupted copies."""
     return robustness(network, pictures.test_images, pictures.test_labels, seed=seed, n_images=len(pictures.test_images))
+
+
+def _on_corrupted(seed: int, arms: tuple[str, ...]) -> dict[str, float]:
+    figures = {}
+    for arm in arms:
+        result = augmix_robustness(seed)[arm]
+        figures[arm] = 1 - result.errors.mean
+        figures[f"{arm}, unseen"] = 1 - result.mean_error_without(*SAME_AS_AUGMIX)
+    return figures
 
 
 # ------------------------------------------------------------------------------------------------------------ the trainings

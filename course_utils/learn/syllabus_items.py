@@ -425,7 +425,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "17_patchshuffle_and_augmix",
         "step3",
         ("augment.AugMix", "augment.JensenShannonLoss"),
-        ("tests/augment/test_augment_augmix.py",),
+        ("tests/augment/test_augment_augmix.py", "tests/augment/test_augment_jensen_shannon.py"),
         "Augmentations are connected in series and in parallel.",
         "Right for the images. The consistency loss between the mixed versions is missing, and it is half of the method.",
     ),
