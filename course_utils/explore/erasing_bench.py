@@ -126,9 +126,9 @@ class ErasingBench(PresetExplorer):
         pictures = [(f"{i + 1} {names[case.label]}", i) for i, case in enumerate(self.eraser.cases)]
         task = widgets.Dropdown(options=list(self.presets), description="task", layout=widgets.Layout(width="170px"))
         picture = widgets.Dropdown(options=pictures, description="picture", layout=widgets.Layout(width="170px"))
-        fill = widgets.Dropdown(options=list(FILLS), description="fill", layout=widgets.Layout(width="120px"))
+        fill = widgets.Dropdown(options=list(FILLS), description="filling", layout=widgets.Layout(width="136px"))
         overlay = widgets.Checkbox(description="map", indent=False, layout=widgets.Layout(width="auto"))
-        for widget, width in ((task, 35), (picture, 50), (fill, 24)):
+        for widget, width in ((task, 35), (picture, 50), (fill, 42)):
             widget.style.description_width = f"{width}px"
         return (
             Control(task, "preset", apply=lambda _state, name: self.presets[name]),
