@@ -31,6 +31,9 @@ from course_utils.checks import checked_float, checked_int, message
 FIRST_AMPLITUDE = 100.0
 """Only its ratio to later levels matters, because the map is stretched to [0, 1] at the end."""
 
+STREAK = 7
+"""Length of a streak in pixels for which the density of drops is given."""
+
 
 def plasma_fractal(
     n: int, size: int | tuple[int, int], decay: float | Tensor = 3.0, generator: torch.Generator | None = None, device: Any = None
@@ -210,7 +213,8 @@ class Rain(RandomTransform):
     Parameters
     ----------
     density : float or (float, float), default (0.005, 0.02)
-        Share of pixels in which a drop starts, in [0, 1].
+        Share of pixels in which a drop starts if streaks are 7 pixels long, as at 32 pixels of height; in [0, 1]. Larger
+        images have longer streaks and fewer of them, so that rain covers the same share of the picture.
     strength : float or (float, float), default (0.2, 0.6)
         Of the streaks, in [0, 1].
     angle : float or (float, float), default (70, 110)
@@ -246,11 +250,13 @@ class Rain(RandomTransform):
         self.darkness = checked_float(darkness, "darkness", low=0, high=1)
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> RainParams:
-        density = uniform(n, *self.density, generator, device)
-        drops = torch.rand(n, 1, *shape[1:], generator=generator, device=device) < spread(density)
         radius = max(1, round(self.length * shape[1] / 2))
+        density = uniform(n, *self.density, generator, device) * min(1, STREAK / (2 * radius + 1))
+        drops = torch.rand(n, 1, *shape[1:], generator=generator, device=device) < spread(density)
         angle = uniform(n, *self.angle, generator, device)
-        streaks = motion_trail(drops.float(), radius, float(radius), angle)[:, 0]
+        # a dry frame of one pixel: the trail repeats the edge, which would make a streak of every drop there
+        framed = torch.nn.functional.pad(drops.float(), (1, 1, 1, 1))
+        streaks = motion_trail(framed, radius, float(radius), angle)[:, 0, 1:-1, 1:-1]
         # the head of a streak has the largest weight of the trail: it becomes 1
         head = trail_taps(radius, torch.tensor([float(radius)]), torch.zeros(1))[0][0, 0]
         return RainParams((streaks / float(head)).clamp_(0, 1), uniform(n, *self.strength, generator, device))

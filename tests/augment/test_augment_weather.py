@@ -151,7 +151,7 @@ def test_without_drops_the_image_is_only_darker():
 
 @pytest.mark.parametrize("angle", [70.0, 90.0, 110.0])
 def test_streaks_lie_along_their_angle(angle):
-    layers = augment.Rain(density=1e-4, angle=angle).sample(200, (3, 96, 96), generator()).streaks.double()
+    layers = augment.Rain(density=3e-4, angle=angle).sample(200, (3, 96, 96), generator()).streaks.double()
     assert 0 <= float(layers.min()) and float(layers.max()) == 1
     turns = []
     for layer in layers:
@@ -167,9 +167,14 @@ def test_streaks_lie_along_their_angle(angle):
     assert turns == pytest.approx([angle] * len(turns), abs=5)  # a streak ends above its drop
 
 
-def test_the_number_of_drops_follows_the_density():
-    layers = augment.Rain(density=(0.001, 0.001), angle=90).sample(40, (3, 64, 64), generator()).streaks
-    assert float((layers >= 0.999).float().mean()) == pytest.approx(0.001, rel=0.3)
+def test_the_number_of_drops_follows_the_density_and_large_images_are_covered_as_small_ones():
+    small, large = (
+        augment.Rain(density=0.002, angle=90).sample(n, (3, side, side), generator()).streaks
+        for n, side in ((160, 32), (10, 128))
+    )
+    assert float((small >= 0.999).float().mean()) == pytest.approx(0.002, rel=0.2)
+    covered = [float((layers > 0).float().mean()) for layers in (small, large)]
+    assert covered[1] == pytest.approx(covered[0], rel=0.25)
 
 
 @pytest.mark.parametrize(
