@@ -21,7 +21,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from course_utils import augment, data, training
@@ -91,6 +90,8 @@ def answers(network: nn.Module, images: Tensor) -> Tensor:
 @lru_cache(1)
 def digits() -> tuple[Tensor, Tensor]:
     """Return scikit-learn's handwritten digits: images (1797, 3, 8, 8) in [0, 1], three equal channels, and labels."""
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     images = torch.tensor(bunch.images / 16, dtype=torch.float32)[:, None].repeat(1, 3, 1, 1)
     return images, torch.tensor(bunch.target)

@@ -222,6 +222,7 @@ CHAPTERS: tuple[Chapter, ...] = (
             "RandomCrop",
             "Affine",
         ),
+        built=True,
     ),
     Chapter(
         "14_erasing",

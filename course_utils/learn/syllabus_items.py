@@ -255,7 +255,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "Colour augmentation",
         "색상 변환 증강",
         "13_colour_and_space",
-        "step1",
+        "step2",
         (
             "augment.BrightnessJitter",
             "augment.ContrastJitter",
@@ -265,7 +265,12 @@ ITEMS: tuple[SyllabusItem, ...] = (
             "augment.MotionBlur",
             "augment.JPEGCompression",
         ),
-        ("tests/augment/test_augment_colour.py",),
+        (
+            "tests/augment/test_augment_colour.py",
+            "tests/augment/test_augment_blur.py",
+            "tests/augment/test_augment_noise.py",
+            "tests/augment/test_augment_jpeg.py",
+        ),
         "Changes of colour, blur, noise and compression increase the number of training samples.",
         "The number of independent samples does not grow: augmentation states which changes keep the label. "
         "Blur and compression act in space too, and a one-sided motion blur even shifts boxes.",
@@ -277,7 +282,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "13_colour_and_space",
         "step3",
         ("augment.Flip", "augment.Rotation", "augment.RandomCrop", "augment.Affine"),
-        ("tests/augment/test_augment_spatial.py",),
+        ("tests/augment/test_augment_spatial.py", "tests/augment/test_augment_targets.py"),
         "Flips, rotations and crops enlarge the data; for detection and segmentation the ground truth has to move along.",
         "Right, and incomplete: boxes must also be clipped and filtered, left and right key points swapped, "
         "and masks moved without mixing their class numbers.",

@@ -453,3 +453,20 @@ def test_transforms_show_their_ranges():
     assert "from 0.6 to 1.4" in repr(augment.BrightnessJitter(0.4))
     assert "hue=(-0.1, 0.1)" in repr(augment.ColorJitter(hue=0.1))
     assert jitter.around_one(1.5, "x") == (0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("transform", "theirs"),
+    [
+        (augment.BrightnessJitter((0.3, 1.7)), F.adjust_brightness),
+        (augment.ContrastJitter((0.3, 1.7)), F.adjust_contrast),
+        (augment.SaturationJitter((0.3, 1.7)), F.adjust_saturation),
+        (augment.HueJitter(0.4), F.adjust_hue),
+    ],
+)
+def test_a_jitter_of_one_thing_gives_each_image_torchvisions_result_at_its_own_factor(transform, theirs):
+    images = pictures(5, 3, 12, 12)
+    params = transform.sample(5, (3, 12, 12), torch.Generator().manual_seed(0))
+    assert len(params.factors.unique()) == 5
+    expected = torch.stack([theirs(image, float(f)) for image, f in zip(images, params.factors)])
+    assert torch.allclose(transform.apply(images, params), expected, atol=1e-3)  # torchvision's grey has 0.2989 R
