@@ -43,7 +43,10 @@ POINTS, LONG = 64, 17
 """A line has 64 points, four to a pixel up to a length of 16 (kernel size 17); longer lines have a multiple of that."""
 
 LARGEST_BAND = 64
-"""Largest side in pixels for which a matrix product beats two convolutions on a CPU."""
+"""Largest side in pixels for which a matrix product beats convolutions on a CPU."""
+
+LARGEST_SQUARE = 7
+"""Largest kernel for which one square convolution beats two long ones on a CPU."""
 
 
 def trail_taps(radius: int, sigma: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
@@ -219,7 +222,7 @@ def gaussian_blur(images: Tensor, sigma: float | Tensor, kernel_size: int | None
     Notes
     -----
     The Gaussian is a product of one along rows and one along columns. Up to 64 pixels each of them is a matrix product with
-    a band matrix that has the border rule in it; larger images take two one-dimensional convolutions.
+    a band matrix that has the border rule in it; larger images take convolutions.
     """
     sigma = per_image(sigma, "sigma", images, low=0)
     if not len(images):
@@ -232,14 +235,15 @@ def gaussian_blur(images: Tensor, sigma: float | Tensor, kernel_size: int | None
         rows = columns if height == width else band_matrices(weights, height)
         return rows[:, None] @ (images @ columns[:, None].mT)
     for axis, side in ((2, height), (3, width)):
-        index = border_index(side, radius, images.device)
-        padded = images.index_select(axis, index).reshape(
-            1, n * channels, *(index.numel() if a == axis else images.shape[a] for a in (2, 3))
-        )
-        kernel = weights.repeat_interleave(channels, 0)[:, None]
-        kernel = kernel[:, :, :, None] if axis == 2 else kernel[:, :, None, :]
-        images = F.conv2d(padded, kernel, groups=n * channels).view(n, channels, height, width)
-    return images
+        frame = (0, 0, radius, radius) if axis == 2 else (radius, radius, 0, 0)
+        images = F.pad(images, frame, mode="reflect" if radius < side else "replicate")
+    stacked = images.view(1, n * channels, *images.shape[2:])
+    columns = weights.repeat_interleave(channels, 0)[:, None, None, :]
+    if weights.shape[1] <= LARGEST_SQUARE:
+        out = F.conv2d(stacked, columns.mT * columns, groups=n * channels)
+    else:
+        out = F.conv2d(F.conv2d(stacked, columns, groups=n * channels), columns.mT, groups=n * channels)
+    return out.view(n, channels, height, width)
 
 
 def border_index(side: int, radius: int, device: Any = None) -> Tensor:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.augment.blur import motion_trail, trail_taps
+from course_utils.augment.blur import trail_taps
 from course_utils.augment.colour import spread
 from course_utils.augment.colour_jitter import Range, checked_range
 from course_utils.augment.per_image import on_floating_images, per_image
@@ -252,17 +252,30 @@ class Rain(RandomTransform):
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> RainParams:
         radius = max(1, round(self.length * shape[1] / 2))
         density = uniform(n, *self.density, generator, device) * min(1, STREAK / (2 * radius + 1))
-        drops = torch.rand(n, 1, *shape[1:], generator=generator, device=device) < spread(density)
+        drops = torch.rand(n, *shape[1:], generator=generator, device=device) < density[:, None, None]
         angle = uniform(n, *self.angle, generator, device)
-        # a dry frame of one pixel: the trail repeats the edge, which would make a streak of every drop there
-        framed = torch.nn.functional.pad(drops.float(), (1, 1, 1, 1))
-        streaks = motion_trail(framed, radius, float(radius), angle)[:, 0, 1:-1, 1:-1]
-        # the head of a streak has the largest weight of the trail: it becomes 1
-        head = trail_taps(radius, torch.tensor([float(radius)]), torch.zeros(1))[0][0, 0]
-        return RainParams((streaks / float(head)).clamp_(0, 1), uniform(n, *self.strength, generator, device))
+        streaks = rain_streaks(drops, radius, angle)
+        return RainParams(streaks, uniform(n, *self.strength, generator, device))
 
     def apply(self, images: Tensor, params: RainParams) -> Tensor:
         return add_rain(images, params.streaks, params.strength, self.darkness)
+
+
+def rain_streaks(drops: Tensor, radius: int, angle: Tensor) -> Tensor:
+    """Return the layer of rain, (B, H, W) in [0, 1]: every drop (True) drags a one-sided Gaussian trail behind it.
+
+    It is ``motion_trail`` with ``sigma = radius``, scaled so that the drop itself is 1, but works on the few drops instead
+    of on all pixels, and what leaves the frame is gone.
+    """
+    n, height, width = drops.shape
+    weights, offsets = trail_taps(radius, torch.full_like(angle, float(radius)), angle)
+    image, y, x = drops.nonzero(as_tuple=True)
+    x, y = x[:, None] + offsets[image, :, 0], y[:, None] + offsets[image, :, 1]
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    place = ((image[:, None] * height + y) * width + x)[inside]
+    layer = weights.new_zeros(n * height * width)
+    layer.index_add_(0, place, (weights / weights[:, :1])[image][inside])
+    return layer.view(n, height, width).clamp_(0, 1)
 
 
 @on_floating_images

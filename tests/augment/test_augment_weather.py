@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils import augment
-from course_utils.augment.weather import add_depth_fog, add_fog, add_rain, plasma_fractal
+from course_utils.augment.blur import motion_trail, trail_taps
+from course_utils.augment.weather import add_depth_fog, add_fog, add_rain, plasma_fractal, rain_streaks
 
 
 def pictures(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -147,6 +148,15 @@ def test_without_drops_the_image_is_only_darker():
     images = pictures(2, 3, 6, 7)
     torch.testing.assert_close(augment.Rain(density=0.0)(images), images * 0.7, rtol=0, atol=1e-6)
     assert torch.equal(augment.Rain(density=0.0, darkness=1.0)(images), images)
+
+
+def test_streaks_are_motion_trails_of_the_drops():
+    drops = torch.zeros(3, 30, 30, dtype=torch.bool)
+    drops[0, 25, 15] = drops[1, 24, 12] = drops[1, 20, 18] = drops[2, 26, 10] = True
+    angle = torch.tensor([90.0, 70.0, 110.0])
+    head = float(trail_taps(4, torch.tensor([4.0]), torch.zeros(1))[0][0, 0])
+    expected = motion_trail(drops[:, None].float(), 4, 4.0, angle)[:, 0] / head
+    torch.testing.assert_close(rain_streaks(drops, 4, angle), expected.clamp(0, 1), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("angle", [70.0, 90.0, 110.0])
