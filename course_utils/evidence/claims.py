@@ -372,8 +372,9 @@ register(
 RANDOM_ERASING = "Z. Zhong et al., AAAI 2020"
 CUTOUT = "T. DeVries and G. W. Taylor, 2017"
 HIDING = (
-    "All arms share the images, the start, the order of the batches and the number of steps, and mirror their images at random. "
-    "Holes show the mean pixel. Constants were chosen on training and validation images of seed 0, which is not among these seeds."
+    "All arms share the images, the start, the order of the batches and the number of steps, and mirror and shift their "
+    "images at random. Holes show the mean pixel. Constants were chosen on training and validation images of seed 0, which is "
+    "not among these seeds."
 )
 for _task, _what, _unit, _section, _experiment, _scale in (
     (
