@@ -11,6 +11,7 @@ Taught in ``13_colour_and_space``.
 from __future__ import annotations
 
 import importlib.util
+import os
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,7 @@ def _kornia_operations(size: tuple[int, int]) -> Mapping[str, Callable]:
 
 
 def _albumentations_operations(size: tuple[int, int]) -> Mapping[str, Callable]:
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or its import looks for a newer version on the internet
     import albumentations as A
 
     height, width = size
