@@ -52,7 +52,7 @@ from course_utils.augment.augmix_operations import (
     apply_operations_,
     checked_operations,
 )
-from course_utils.augment.sampling import RandomTransform, _check_images, as_batch, rows, to_uint8, uniform
+from course_utils.augment.sampling import RandomTransform, check_images, as_batch, rows, to_uint8, uniform
 from course_utils.checks import checked_float, checked_int, message
 from course_utils.profile import batches
 
@@ -217,7 +217,7 @@ class AugMix(RandomTransform):
             As on call.
         """
         batch = as_batch(images)
-        _check_images(batch, self.unit_range)
+        check_images(batch, self.unit_range)
         return torch.cat([batch, *(self.replay(batch, self.draw(batch, generator)) for _ in range(2))])
 
     def extra_repr(self) -> str:

@@ -152,7 +152,7 @@ class RandomTransform(v2.Transform):
         images = next((as_batch(item) for item in flat_inputs if is_image(item)), None)
         if images is None:
             raise TypeError(message("inputs", "an image among them", "no tensor, no PIL image and no tv_tensors.Image"))
-        _check_images(images, self.unit_range)
+        check_images(images, self.unit_range)
         counts = Counter(kind for item in flat_inputs for kind in TARGETS if isinstance(item, kind))
         for kind, count in counts.items():
             if len(images) > 1 and count not in (1, len(images)):
@@ -271,7 +271,8 @@ def _joined(parts: list[Tensor], cut: int | None) -> Tensor:
     return tv_tensors.wrap(torch.stack(plain) if cut is None else torch.cat(plain), like=parts[0])
 
 
-def _check_images(images: Tensor, unit_range: bool) -> None:
+def check_images(images: Tensor, unit_range: bool) -> None:
+    """Refuse a batch (B, C, H, W) of another dtype, without a pixel, or, where ``unit_range``, with values outside [0, 1]."""
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise TypeError(message("inputs", "images of dtype uint8 or floating", str(images.dtype)))
     if 0 in images.shape[1:]:
