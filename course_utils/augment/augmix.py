@@ -52,7 +52,7 @@ from course_utils.augment.augmix_operations import (
     apply_operations_,
     checked_operations,
 )
-from course_utils.augment.sampling import RandomTransform, check_images, as_batch, rows, to_uint8, uniform
+from course_utils.augment.sampling import RandomTransform, as_batch, check_images, rows, to_uint8, uniform
 from course_utils.checks import checked_float, checked_int, message
 from course_utils.profile import batches
 
