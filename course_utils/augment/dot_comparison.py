@@ -11,8 +11,8 @@ Taught in ``13_colour_and_space``.
 from __future__ import annotations
 
 import importlib.util
-import os
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
