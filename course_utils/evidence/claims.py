@@ -530,21 +530,6 @@ register(
 )
 register(
     Claim(
-        key="augmix-longer",
-        source="A claim of this course, about the price on clean images",
-        sentence=(
-            "With three times as many steps, AugMix with its consistency loss is more accurate than the standard augmentation on "
-            "clean and on corrupted images: the short training was the reason for the price on clean ones."
-        ),
-        experiment=patch_shuffle_and_augmix_claims.augmix_longer,
-        pairs=[(f"AugMix with JS, {test}", f"standard, {test}") for test in ("clean", "corrupted")],
-        smallest_effect=0.01,
-        unit="accuracy",
-        scale=f"{ROBUST_TOYS} 1200 training images, 1500 steps.",
-    )
-)
-register(
-    Claim(
         key="augmix-calibration",
         source=f"{AUGMIX}, section 4",
         sentence=(

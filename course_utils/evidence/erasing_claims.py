@@ -275,6 +275,7 @@ def reidentification(seed: int) -> dict[str, float]:
 # ------------------------------------------------------------------------------------------------------------ localisation
 
 
+@lru_cache(maxsize=4)
 def train_creature_classifier(seed: int, arm: str) -> training.SmallCNN:
     """Return a network that names creatures, trained with Hide-and-Seek or without."""
     train = data.Creatures("train", seed, n=N_CREATURES["train"], size=SIZE)

@@ -31,6 +31,8 @@ from course_utils.profile import device, progress
 from course_utils.training import PairedComparison, paired_comparison
 
 RECORDS = Path(__file__).parent / "records"
+READABLE = 8
+"""Columns of dots that fit side by side with their names."""
 PACKAGES = ("numpy", "scipy", "torch", "torchvision", "scikit-learn", "scikit-image", "faiss-cpu")
 
 
@@ -182,13 +184,19 @@ def recorded(key: str) -> Record:
 
 
 def show(key: str) -> None:
-    """Draw the recorded runs of a claim in a notebook: a dot per seed, the verdict in words, and how to redo it."""
+    """Draw the recorded runs of a claim in a notebook: a dot per seed, the verdict in words, and how to redo it.
+
+    Of more than ``READABLE`` methods, only those that the claim compares are drawn.
+    """
     this, found = claim(key), recorded(key)
     comparisons = this.compare(found.figures)
+    figures = found.figures
+    if len(figures) > READABLE:
+        figures = {name: figures[name] for pair in this.pairs for name in pair}
     figure, ax = plotting.new_figure(size=(8, 3.4))
-    plotting.draw_seeds(ax, found.figures, this.unit)
+    plotting.draw_seeds(ax, figures, this.unit)
     ax.set_title(f"Recorded runs: {this.unit}, {len(found.seeds)} seeds")
-    means = ", ".join(f"{name} {fmean(v):.2f}" for name, v in found.figures.items())
+    means = ", ".join(f"{name} {fmean(v):.2f}" for name, v in figures.items())
     plotting.show(figure, f"Recorded runs on {len(found.seeds)} seeds, mean {this.unit}: {means}.")
     lines = [f"- **{a}** against **{b}**: {c.sentence('points', scale=100)}." for (a, b), c in comparisons.items()]
     plotting.say(

@@ -36,7 +36,6 @@ BATCH = 32
 PADDING = 4  # pixels of the standard crop
 
 AUGMIX_STEPS, AUGMIX_IMAGES = 500, 1200
-LONGER_STEPS = 1500
 SHUFFLE_STEPS, SHUFFLE_PER_CLASS = 400, 20
 SHUFFLE_P = 0.05  # the paper's; a first recording with 0.2 lost two to four points on every measure
 SAME_AS_AUGMIX = ("AutoContrast", "Equalize", "Affine")
@@ -93,15 +92,6 @@ def augmix_calibration_tempered(seed: int) -> dict[str, float]:
         temperature = augment.fit_temperature(logits, clean.labels)
         result = judged(nn.Sequential(network, Scaled(1 / temperature.temperature)), toys(seed), seed)
         figures[arm] = 1 - result.mean("ece")
-    return figures
-
-
-def augmix_longer(seed: int) -> dict[str, float]:
-    """Return accuracies on clean and corrupted images after ``LONGER_STEPS``, to see whether AugMix needed more time."""
-    pictures, figures = toys(seed), {}
-    for arm in ("standard", "AugMix with JS"):
-        result = judged(augmix_network(pictures, arm, seed, LONGER_STEPS), pictures, seed)
-        figures[f"{arm}, clean"], figures[f"{arm}, corrupted"] = result.clean.accuracy, 1 - result.errors.mean
     return figures
 
 

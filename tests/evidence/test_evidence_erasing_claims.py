@@ -42,10 +42,17 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(
         erasing_claims.data, "Pedestrians", lambda split, seed, height, *rest: people(split, seed, height, *rest, n_people=3)
     )
-    kept = erasing_claims.toy_classifier
-    kept.cache_clear()  # the network of a seed is kept; here it must be a small one
+    forget_networks()  # the networks of a seed are kept; here they must be small ones
     yield
-    kept.cache_clear()
+    forget_networks()
+
+
+KEPT = (erasing_claims.toy_classifier, erasing_claims.train_creature_classifier)
+
+
+def forget_networks():
+    for function in KEPT:
+        function.cache_clear()
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -54,7 +61,7 @@ def test_an_experiment_gives_a_figure_for_every_method_of_its_claim_and_repeats(
     figures = this.experiment(1)
     assert {name for pair in this.pairs for name in pair} <= set(figures)
     assert all(np.isfinite(value) and value >= 0 for value in figures.values())
-    erasing_claims.toy_classifier.cache_clear()
+    forget_networks()
     assert this.experiment(1) == figures
 
 
