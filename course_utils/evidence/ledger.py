@@ -244,7 +244,7 @@ def table(columns: Mapping[str, str]) -> str:
 
 def _effort(found: Record) -> str:
     seconds = fmean(found.seconds_per_seed)
-    return f"about {seconds:.0f} s a seed" if seconds >= 1 else "on networks that a claim before it had trained"
+    return f"about {seconds:.0f} s a seed" if seconds >= 0.5 else "on networks that a claim before it had trained"
 
 
 def _timed(experiments: Sequence[Callable[[int], Mapping[str, float]]], seed: int) -> list[tuple[Mapping[str, float], float]]:
