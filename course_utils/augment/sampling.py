@@ -21,6 +21,7 @@ Source of the protocol: torchvision, "Transforms v2". Per-image parameters in on
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
@@ -54,7 +55,7 @@ class Draw:
     params: Any
 
 
-class RandomTransform(v2.Transform):
+class RandomTransform(v2.Transform, ABC):
     """A transform that draws its own parameters for every image of a batch.
 
     A subclass writes ``sample`` and ``apply``, and ``apply_target`` if boxes, masks or key points change too.
@@ -90,13 +91,13 @@ class RandomTransform(v2.Transform):
 
     # ------------------------------------------------------------------------------------------- what a subclass writes
 
+    @abstractmethod
     def sample(self, n: int, shape: tuple[int, int, int], generator: torch.Generator | None = None, device: Any = None) -> Any:
         """Draw the parameters of ``n`` images of ``shape`` (C, H, W): a frozen dataclass of tensors with ``n`` rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, images: Tensor, params: Any) -> Tensor:
         """Return the images (B, C, H, W) changed by ``params``, row i for image i; ``images`` itself is left alone."""
-        raise NotImplementedError
 
     def apply_target(self, target: Tensor, params: Any) -> Tensor:
         """Return the boxes, key points or mask of one changed image; ``params`` has its one row."""

@@ -27,6 +27,7 @@ Taught in ``13_colour_and_space``.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -93,9 +94,9 @@ class SpatialTransform(RandomTransform):
         self.hull = checked_choice(hull, "hull", ("corners", "ellipse"))
         self.mirror_pairs = tuple(tuple(pair) for pair in mirror_pairs)
 
+    @abstractmethod
     def plan(self, params: Any, size: tuple[int, int]) -> GeometryPlan:
         """Return the map of every row of ``params``, for images of ``size`` (H, W)."""
-        raise NotImplementedError
 
     def apply(self, images: Tensor, params: Any) -> Tensor:
         """Return the images (B, C, H, W) moved by ``params``."""

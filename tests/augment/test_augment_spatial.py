@@ -579,5 +579,5 @@ def test_a_transform_shows_what_is_not_the_default():
 
 
 def test_the_base_asks_for_a_plan():
-    with pytest.raises(NotImplementedError):
-        SpatialTransform().plan(None, (1, 1))
+    with pytest.raises(TypeError, match=r"abstract.*plan.*sample"):
+        SpatialTransform()
