@@ -13,7 +13,6 @@ recorded run uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 from course_utils import augment, data, retrieval, training
 from course_utils.augment.sampling import RandomTransform
+from course_utils.evidence.image_training import Batches
 from course_utils.training import standardize
 
 
@@ -39,8 +39,6 @@ class Recipe:
 
 
 CLASSIFIER = Recipe(width=24, n_steps=1000)
-SHIFT = 4
-"""Pixels by which every training image moves at most, in all arms: erasing has to help on top of what is usual."""
 SIZE, PER_CLASS, N_TEST = 32, 200, 600
 OCCLUSIONS = (0.2, 0.4)
 """Hidden shares of the box in the occluded tests; their accuracies are averaged."""
@@ -57,36 +55,6 @@ N_CREATURES = {"train": 400, "validation": 200, "test": 400}
 
 
 # ------------------------------------------------------------------------------------------------------------ one training
-
-
-class Batches:
-    """Endless batches of random images, half of them mirrored, all moved a little, then changed by a transform.
-
-    Parameters
-    ----------
-    images : Tensor of shape (N, 3, H, W), uint8
-    labels : Tensor of shape (N,), int64
-    transform : RandomTransform, optional
-        Draws from a stream of its own, so that another transform sees the same images in the same order.
-    """
-
-    def __init__(self, images: Tensor, labels: Tensor, transform: RandomTransform | None, batch_size: int, seed: int) -> None:
-        self.images, self.labels, self.transform, self.batch_size, self.seed = images, labels, transform, batch_size, seed
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        order, chance = (torch.Generator().manual_seed(2 * self.seed + k) for k in (0, 1))
-        usual = (
-            augment.Flip(p=0.5),
-            augment.RandomCrop(tuple(self.images.shape[2:]), padding_pixels=SHIFT, padding="reflection"),
-        )
-        while True:
-            rows = torch.randint(len(self.images), (self.batch_size,), generator=order)
-            batch = self.images[rows]
-            for change in usual:
-                batch = change.replay(batch, change.draw(batch, order))
-            if self.transform is not None:
-                batch = self.transform.replay(batch, self.transform.draw(batch, chance))
-            yield batch, self.labels[rows]
 
 
 def train_classifier(
@@ -109,7 +77,7 @@ def train_classifier(
     network = training.SmallCNN(recipe.width, n_classes, generator=torch.Generator().manual_seed(seed))
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=max(recipe.n_steps, 2), pct_start=0.2)
-    batches = Batches(images, labels, transform, recipe.batch_size, seed)
+    batches = Batches(images, labels, recipe.batch_size, seed, transform)
     training.fit(
         network, batches, _step, optimizer, n_steps=recipe.n_steps, schedule=schedule, description="training a classifier"
     )

@@ -15,8 +15,6 @@ the elastic one, shuffled windows to glass blur. Every mean is therefore given t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -24,17 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import augment, data
+from course_utils.evidence.image_training import LabelledImages, descended, small_network
 from course_utils.evidence.robustness import Robustness, robustness
 from course_utils.training import in_parts
-from course_utils.training.backbones import drawing_from
 
 SIZE = 32
 N_TEST = 300
-WIDTHS = (24, 48, 64)  # channels of the three convolutions
-RATE, DECAY, MOMENTUM = 0.1, 5e-4, 0.9  # the released code of AugMix: Nesterov's momentum, cosine to (almost) nothing
-BATCH = 32
-PADDING = 4  # pixels of the standard crop
-
 AUGMIX_STEPS, AUGMIX_IMAGES = 500, 1200
 SHUFFLE_STEPS, SHUFFLE_PER_CLASS = 400, 20
 SHUFFLE_P = 0.05  # the paper's; a first recording with 0.2 lost two to four points on every measure
@@ -44,16 +37,6 @@ LOCAL_CHANGES = ("elastic_transform", "pixelate")  # glass blur exchanges neighb
 
 AUGMIX_ARMS = ("standard", "AugMix alone", "AugMix with JS")
 SHUFFLE_ARMS = ("none", "on images", "on maps")
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """Images (N, 3, H, W) uint8 with their classes (N,), to learn from and to be judged on."""
-
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
 
 
 # ---------------------------------------------------------------------------------------------------------- the experiments
@@ -169,7 +152,7 @@ def augmix_network(pictures: LabelledImages, arm: str, seed: int, n_steps: int =
             images = mix.replay(images, mix.draw(images, generator))
         return F.cross_entropy(network(images), labels)
 
-    return trained(small_network(int(pictures.train_labels.max()) + 1, seed), loss, pictures, seed, n_steps)
+    return descended(small_network(pictures.n_classes, seed), loss, pictures, seed, n_steps)
 
 
 def shuffle_network(
@@ -183,9 +166,10 @@ def shuffle_network(
             images = shuffle.replay(images, shuffle.draw(images, generator))
         return F.cross_entropy(network(images), labels)
 
-    n_classes = int(pictures.train_labels.max()) + 1
-    network = small_network(n_classes, seed, shuffle_maps=p if arm == "on maps" else 0.0)
-    return trained(network, loss, pictures, seed, n_steps)
+    shuffling = torch.Generator().manual_seed(seed + 1)
+    on_maps = arm == "on maps"
+    behind = (lambda: augment.FeaturePatchShuffle(p=p, generator=shuffling)) if on_maps else None
+    return descended(small_network(pictures.n_classes, seed, behind), loss, pictures, seed, n_steps)
 
 
 class Scaled(nn.Module):
@@ -198,59 +182,3 @@ class Scaled(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         """Return the scaled logits."""
         return self.factor * logits
-
-
-class ToUnits(nn.Module):
-    """Images, uint8 or in [0, 1], as numbers around 0: the last thing before the network, after every augmentation."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return ``(x - 0.5) / 0.25``, float32, in the memory layout that convolutions like."""
-        pixels = images.float() / 255 if images.dtype == torch.uint8 else images
-        return ((pixels - 0.5) * 4).contiguous(memory_format=torch.channels_last)
-
-
-def small_network(n_classes: int, seed: int, shuffle_maps: float = 0.0) -> nn.Sequential:
-    """Return three convolutions and a linear classifier; ``shuffle_maps`` puts PatchShuffle behind the first two."""
-    layers: list[nn.Module] = [ToUnits()]
-    shuffling = torch.Generator().manual_seed(seed + 1)
-    with drawing_from(torch.Generator().manual_seed(seed)):
-        for i, (n_in, n_out) in enumerate(zip((3, *WIDTHS), WIDTHS)):
-            kernel, stride = (5, 2) if i == 0 else (3, 1)
-            layers += [nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
-            if shuffle_maps and i < 2:
-                layers.append(augment.FeaturePatchShuffle(p=shuffle_maps, generator=shuffling))
-            if i == 1:
-                layers.append(nn.MaxPool2d(2))
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTHS[-1], n_classes)]
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
-
-
-Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
-
-
-def trained(network: nn.Module, loss: Loss, pictures: LabelledImages, seed: int, n_steps: int) -> nn.Module:
-    """Return the network after ``n_steps`` of gradient descent on mirrored and cropped batches, the same for every loss."""
-    optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=DECAY, nesterov=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps, eta_min=1e-6)
-    order, chance = (torch.Generator().manual_seed(2 * seed + k) for k in (0, 1))
-    network.train()
-    for _ in range(n_steps):
-        rows = torch.randint(len(pictures.train_images), (BATCH,), generator=order)
-        images = mirrored_and_cropped(pictures.train_images[rows], order)
-        optimizer.zero_grad()
-        loss(network, images, pictures.train_labels[rows], chance).backward()
-        optimizer.step()
-        schedule.step()
-    return network.eval()
-
-
-def mirrored_and_cropped(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Return images (B, C, H, W) uint8, half of them mirrored, each moved by up to ``PADDING`` pixels; the border is reflected."""
-    n, _, height, width = images.shape
-    mirror = torch.rand(n, generator=generator) < 0.5
-    images = torch.where(mirror[:, None, None, None], images.flip(3), images)
-    padded = F.pad(images.float(), (PADDING,) * 4, mode="reflect").to(torch.uint8)
-    down, across = torch.randint(2 * PADDING + 1, (2, n), generator=generator)
-    rows = down[:, None] + torch.arange(height)  # (B, H)
-    columns = across[:, None] + torch.arange(width)
-    return padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].movedim(3, 1)

@@ -6,7 +6,7 @@ import torch
 
 from course_utils import augment, data
 from course_utils.evidence import claim, erasing_claims
-from course_utils.evidence.erasing_claims import Batches, Recipe, train_classifier
+from course_utils.evidence.erasing_claims import Recipe, train_classifier
 
 KEYS = [
     "erasing-classification-occlusion",
@@ -65,40 +65,7 @@ def test_an_experiment_gives_a_figure_for_every_method_of_its_claim_and_repeats(
     assert this.experiment(1) == figures
 
 
-# -- the batches ----------------------------------------------------------------------------------------------------------
-def images_and_labels(n=12):
-    """Image i is i everywhere, but for a white column at its left."""
-    images = torch.arange(n, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 16, 16)
-    images[..., 0] = 255
-    return images, torch.arange(n)
-
-
-def test_another_transform_sees_the_same_images_in_the_same_order_mirrored_alike():
-    images, labels = images_and_labels()
-    plain, erased = (Batches(images, labels, change, 8, seed=3) for change in (None, augment.Cutout(4, value="black")))
-    for (before, which), (after, same), _ in zip(plain, erased, range(5)):
-        assert torch.equal(which, same)
-        changed = (before != after).any(1).flatten(1).float().mean(1)
-        assert changed.max() <= 16 / 256 + 1e-6  # apart from the square
-        assert torch.equal(before[:, 0, 8, 8], which.to(torch.uint8)) and before.dtype == torch.uint8
-
-
-def test_about_half_of_the_images_are_mirrored_and_all_move_by_a_few_pixels():
-    """Every column shows its own number: the numbers fall in a mirrored image, and the middle one tells the shift."""
-    images = torch.arange(16, dtype=torch.uint8).expand(12, 3, 16, 16).contiguous()
-    seen = torch.cat([batch for (batch, _), _ in zip(Batches(images, torch.arange(12), None, 50, seed=0), range(4))])
-    middle = seen[:, 0, 8, 8].int()
-    mirrored = seen[:, 0, 8, 9].int() < middle
-    assert 0.4 < mirrored.float().mean() < 0.6
-    assert set((middle[~mirrored] - 8).tolist()) == set(range(-erasing_claims.SHIFT, erasing_claims.SHIFT + 1))
-
-
-def test_another_seed_gives_other_batches():
-    images, labels = images_and_labels()
-    first = [next(iter(Batches(images, labels, None, 12, seed=seed)))[1].tolist() for seed in (0, 0, 1)]
-    assert first[0] == first[1] != first[2]
-
-
+# -- the training ---------------------------------------------------------------------------------------------------------
 def test_a_classifier_learns_what_separates_its_images():
     images = torch.zeros(40, 3, 16, 16, dtype=torch.uint8)
     labels = torch.arange(40) % 2
