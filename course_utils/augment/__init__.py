@@ -17,6 +17,10 @@ chapter 14
 ``RandomErasing``, ``Cutout``   a rectangle, a square: hidden; ``aware="both"`` hides parts of objects too
 ``HideAndSeek``                 cells of a grid, each with its own coin; nothing at test time
 ``class_activation_maps``       where a classifier found its class; ``judge_localisation`` says how well
+chapter 15
+``Mixer``, ``MixPlan``          the core of all mixers: masks, places, and label weights that are the mean of the masks
+``label_mass_error``            are the labels of a mixer right? Three lines that find the wrong ones
+``MixUp``                       images and labels blended in one proportion
 chapter 17
 ``PatchShuffle``                a new order for the pixels of small windows; ``FeaturePatchShuffle`` for maps
 ``AugMix``                      chains of operations, mixed by random weights; ``views`` makes a training batch

@@ -81,6 +81,16 @@ from .localisation import judge_localisation as judge_localisation
 from .localisation import LocalisationSet as LocalisationSet
 from .localisation import LocalisationReport as LocalisationReport
 
+# chapter 15: blend images, and their labels
+from .mixing import Mixer as Mixer
+from .mixing import MixPlan as MixPlan
+from .mixing import MixDraw as MixDraw
+from .mixing import label_mass_error as label_mass_error
+from .mixing import soft_labels as soft_labels
+from .mixup import MixUp as MixUp
+
+# chapter 16: cut images, and paste their labels
+
 # chapter 17: shuffle what is near, mix what was changed
 from .patch_shuffle import PatchShuffle as PatchShuffle
 from .patch_shuffle import FeaturePatchShuffle as FeaturePatchShuffle

@@ -26,6 +26,7 @@ from collections import Counter
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import PIL.Image
 import torch
 from torch import Tensor
@@ -218,6 +219,19 @@ def uniform(
 ) -> Tensor:
     """Return ``n`` numbers drawn uniformly from [low, high)."""
     return torch.rand(n, generator=generator, device=device, dtype=dtype) * (high - low) + low
+
+
+def beta(n: int, alpha: float, generator: torch.Generator | None = None, device: Any = None) -> Tensor:
+    """Return ``n`` float32 numbers from Beta(alpha, alpha); alpha = 0 stands for its limit, numbers that are all 1.
+
+    torch draws from this distribution by its global generator only, so NumPy draws, with a seed from ``generator``.
+    """
+    if alpha == 0:
+        return torch.ones(n, device=device)
+    where = None if generator is None else generator.device
+    seed = int(torch.randint(2**62, (1,), generator=generator, device=where))
+    drawn = np.random.default_rng(seed).beta(alpha, alpha, n)
+    return torch.from_numpy(drawn).float().to(device)
 
 
 def rows(params: Params, index: Any) -> Params:
