@@ -1,7 +1,7 @@
 """The claim ledger: what the papers say, run here with seeds, recorded and judged.
 
 ``show(key)`` draws a recorded claim in a chapter; ``make evidence`` runs the ledger again. The claims stand in
-``evidence.claims``, their experiments in one module per chapter.
+``evidence.claim_texts``, their experiments in one module per chapter.
 """
 
 import lazy_loader

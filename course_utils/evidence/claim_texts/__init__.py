@@ -1,0 +1,1 @@
+"""What the claims say: one module per part of the course; importing it registers its claims with the ledger."""
