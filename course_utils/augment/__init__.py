@@ -21,6 +21,7 @@ chapter 15
 ``Mixer``, ``MixPlan``          the core of all mixers: masks, places, and label weights that are the mean of the masks
 ``label_mass_error``            are the labels of a mixer right? Three lines that find the wrong ones
 ``MixUp``                       images and labels blended in one proportion
+``ManifoldMixup``               the same inside of the network: what two images look like to a layer, blended
 chapter 17
 ``PatchShuffle``                a new order for the pixels of small windows; ``FeaturePatchShuffle`` for maps
 ``AugMix``                      chains of operations, mixed by random weights; ``views`` makes a training batch

@@ -88,6 +88,8 @@ from .mixing import MixDraw as MixDraw
 from .mixing import label_mass_error as label_mass_error
 from .mixing import soft_labels as soft_labels
 from .mixup import MixUp as MixUp
+from .manifold_mixup import ManifoldMixup as ManifoldMixup
+from .manifold_mixup import ManifoldDraw as ManifoldDraw
 
 # chapter 16: cut images, and paste their labels
 
