@@ -59,6 +59,11 @@ def _signed(w: np.ndarray, h: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     return 1 + (w / h + h / w) * s * c
 
 
+def _late(w: np.ndarray, h: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    c, s = _turned(degrees)
+    return np.abs((w * c + h * s) * (w * s + h * c)) / (w * h)
+
+
 def _two_corners(w: np.ndarray, h: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     c, s = _turned(degrees)
     return np.abs((w * c + h * s) * (h * c - w * s)) / (w * h)
@@ -77,6 +82,7 @@ def _sides(w: np.ndarray, h: np.ndarray, degrees: np.ndarray) -> tuple[np.ndarra
 INFLATION_TRAPS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
     "The angle is in degrees, and `np.sin` wants radians": lambda w, h, t: inflation(w, h, np.rad2deg(t)),
     "The sign of the angle must not matter: a box turned to the left is as loose as one turned to the right": _signed,
+    "Take the magnitude of sin and cos each, before adding: half of all turns have a negative one": _late,
     "This is what the area grows by; the factor is one more": lambda w, h, t: inflation(w, h, t) - 1,
     "This is the hull's area; divide it by that of the box": lambda w, h, t: np.prod(_sides(w, h, t), axis=0),
     "This is the factor of the width alone": lambda w, h, t: _sides(w, h, t)[0] / w,

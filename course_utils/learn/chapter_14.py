@@ -20,6 +20,8 @@ from scipy import ndimage
 from course_utils.learn.exercise import Exercise, Verdict, as_array, called, not_yet, recognised_trap, register, right
 
 EXACT = 1e-9
+NEAR = 0.02
+"""A mean over some thousand draws is as near as this, and no exact answer."""
 
 # --- 14-1: how much does Cutout hide? ---------------------------------------------------------------------------------------
 
@@ -54,7 +56,12 @@ SHARE_TRAPS: dict[str, Callable[[int, int], float]] = {
     "This is L² / S², the share of a square that never sticks out; near the border a part of it is cut off": lambda s, length: (
         (min(length, s) / s) ** 2
     ),
-    "The square is counted as if it could be larger than the image": lambda s, length: (length / s) ** 2,
+    "This is L² / S², as if no square stuck out; near the border a part is cut off, and no more than the image can be hidden": (
+        lambda s, length: (length / s) ** 2
+    ),
+    "This is what stays visible, one minus the hidden share": lambda s, length: 1 - masked_share(s, length),
+    "This is the number of hidden pixels; divide it by that of the image": lambda s, length: s**2 * masked_share(s, length),
+    "This is in percent; a share lies between 0 and 1": lambda s, length: 100 * masked_share(s, length),
     "This is the share of one row; the square is cut off in both directions": lambda s, length: float(
         _sides(s, length).mean() / s
     ),
@@ -69,7 +76,7 @@ def judge_14_1(answer: Any) -> Verdict:
     """Judge ``share(size, length)`` on the pairs of ``sizes_and_sides``."""
     pairs = sizes_and_sides()
     found = np.array(
-        [float(as_array(called(answer, *pair, name="`share`", where=f"with {pair}"), (), f"share{pair}")) for pair in pairs]
+        [float(as_array(called(answer, *pair, name="`share`", where=f"with {pair}"), (), f"`share{pair}`")) for pair in pairs]
     )
     expected = np.array([masked_share(*pair) for pair in pairs])
     wrong = np.flatnonzero(np.abs(found - expected) > EXACT)
@@ -79,8 +86,10 @@ def judge_14_1(answer: Any) -> Verdict:
             "a fair comparison with another method sets the hidden share equal, not the side.".replace("%", " %")
         )
     k = int(wrong[0])
-    where = f"share{pairs[k]} gives {found[k]:.4f}, expected {expected[k]:.4f}."
+    where = f"`share{pairs[k]}` gives {found[k]:.6f}, expected {expected[k]:.6f}."
     trap = recognised_trap(found, {text: [rule(*pair) for pair in pairs] for text, rule in SHARE_TRAPS.items()}, EXACT)
+    if not trap and np.abs(found - expected).max() < NEAR:
+        trap = "Near, but not exact: go through all centres once instead of drawing some"
     return not_yet(f"{trap}. {where}" if trap else where, hint=2 if trap else 1)
 
 
@@ -181,23 +190,26 @@ register(
 
 
 def maps_and_thresholds() -> list[tuple[np.ndarray, float]]:
-    """Return the 120 pairs ``(map, threshold)`` of exercise 14-3; values are multiples of 0.1, so ties are exact.
+    """Return the 120 pairs ``(map, threshold)`` of exercise 14-3.
+
+    Values and thresholds are multiples of 1/16, and the range of a map is 1 or 4, so that the normalised values are exact in
+    binary: a tie with the threshold is a tie for every way to compute it.
 
     The first four: two pieces that touch at a corner, a value that equals the threshold, a constant map, one bright pixel.
     """
     corner = np.zeros((6, 7))
-    corner[:2, :2], corner[2:5, 2:5] = 1.0, 0.8
+    corner[:2, :2], corner[2:5, 2:5] = 1.0, 0.75
     equal = np.zeros((5, 5))
-    equal[1:3, 1:4], equal[3:, :] = 1.0, 0.2
+    equal[1:3, 1:4], equal[3:, :] = 1.0, 0.25
     spot = np.zeros((4, 6))
     spot[2, 5] = 1.0
-    pairs = [(corner, 0.2), (equal, 0.2), (np.full((4, 6), 0.7), 0.2), (spot, 0.5)]
+    pairs = [(corner, 0.25), (equal, 0.25), (np.full((4, 6), 0.75), 0.25), (spot, 0.5)]
     random = np.random.default_rng(143)
     while len(pairs) < 120:
         shape = tuple(int(v) for v in random.integers(5, 14, 2))
         smooth = ndimage.gaussian_filter(random.random(shape), random.choice([0.5, 1.0, 1.5]))
-        smooth = np.round(10 * (smooth - smooth.min()) / np.ptp(smooth)) / 10
-        pairs.append((random.choice([1.0, 3.0]) * smooth + random.choice([0.0, -0.5]), float(random.choice([0.2, 0.35, 0.5]))))
+        smooth = np.round(16 * (smooth - smooth.min()) / np.ptp(smooth)) / 16
+        pairs.append((random.choice([1.0, 4.0]) * smooth + random.choice([0.0, -0.5]), float(random.choice([0.25, 0.375, 0.5]))))
     return pairs
 
 
@@ -216,18 +228,24 @@ def _box(
     end: int = 1,
     swap: bool = False,
     empty: str = "whole",
+    low: bool = True,
+    brightest: bool = False,
+    sides: bool = False,
 ) -> np.ndarray:
     height, width = map_.shape
-    spread = np.ptp(map_)
-    one = ((map_ - map_.min()) / spread if spread > 0 else np.zeros(map_.shape)) if normalise else map_
-    one = np.round(one, 9)
+    floor = map_.min() if low else 0.0
+    spread = map_.max() - floor if np.ptp(map_) > 0 else 0.0
+    one = ((map_ - floor) / spread if spread > 0 else np.zeros(map_.shape)) if normalise else map_
     above = one > threshold if strict else one >= threshold
     labels, n = ndimage.label(above, np.ones((3, 3)) if corners else None)
     if not n:
         return np.array([0, 0, width, height] if empty == "whole" else [0, 0, 0, 0], float)
-    piece = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])) if largest else above
+    chosen = labels.flat[one.argmax()] if brightest else 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    piece = labels == chosen if largest else above
     rows, columns = np.nonzero(piece)
     x, y = (columns.min(), columns.max() + end), (rows.min(), rows.max() + end)
+    if sides:
+        return np.array([x[0], y[0], x[1] - x[0], y[1] - y[0]], float)
     return np.array([y[0], x[0], y[1], x[1]] if swap else [x[0], y[0], x[1], y[1]], float)
 
 
@@ -237,6 +255,9 @@ BOX_TRAPS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "Pieces that touch at a corner are joined; neighbours share an edge": lambda m, t: _box(m, t, corners=True),
     "The comparison is strict: a value equal to the threshold stays out": lambda m, t: _box(m, t, strict=False),
     "The map is not brought to [0, 1] first": lambda m, t: _box(m, t, normalise=False),
+    "The map is divided by its maximum; take its minimum off first, so that it begins at 0": lambda m, t: _box(m, t, low=False),
+    "This is the piece that holds the brightest pixel; the largest piece counts": lambda m, t: _box(m, t, brightest=True),
+    "The box has corner and sides here; return two corners: (left, top, right, bottom)": lambda m, t: _box(m, t, sides=True),
     "Rows and columns are exchanged: the box is (left, top, right, bottom)": lambda m, t: _box(m, t, swap=True),
     "A constant map gives the whole image, because no place is better than another": lambda m, t: _box(m, t, empty="none"),
 }
@@ -271,7 +292,7 @@ def _only_ties(found: np.ndarray, pairs: list[tuple[np.ndarray, float]], wrong: 
     """Whether every difference is another piece of the same, largest size: any of them is right."""
     for k in wrong:
         map_, threshold = pairs[k]
-        one = np.round((map_ - map_.min()) / np.ptp(map_), 9) if np.ptp(map_) > 0 else np.zeros(map_.shape)
+        one = (map_ - map_.min()) / np.ptp(map_) if np.ptp(map_) > 0 else np.zeros(map_.shape)
         labels, n = ndimage.label(one > threshold)
         sizes = np.bincount(labels.ravel(), minlength=2)[1:]
         best = [s for s, size in zip(ndimage.find_objects(labels), sizes) if size == sizes.max()] if n else []

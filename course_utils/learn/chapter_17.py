@@ -16,9 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.learn.exercise import Exercise, Verdict, as_array, called, not_yet, recognised_trap, register, right
+from course_utils.learn.exercise import (
+    AnswerFailed,
+    Exercise,
+    Verdict,
+    as_array,
+    called,
+    not_yet,
+    recognised_trap,
+    register,
+    right,
+)
 
 EXACT = 1e-9
+NEAR = 0.01
+"""A mean over some thousand draws is as near as this, and no formula."""
 
 # --- 17-1: the divergence of three answers ------------------------------------------------------------------------------------
 
@@ -63,6 +75,8 @@ DIVERGENCE_TRAPS: dict[str, Callable[[np.ndarray], float]] = {
     ),
     "This is the square root, a distance; the loss takes the divergence itself": lambda p: float(np.sqrt(max(divergence(p), 0))),
     "The sign is turned round": lambda p: -divergence(p),
+    "This is the mean over classes, too; a divergence sums over the classes": lambda p: divergence(p) / p.shape[1],
+    "Only the first two answers are compared; the mixture is the mean of all": lambda p: divergence(p[:2]),
 }
 
 
@@ -70,12 +84,7 @@ def judge_17_1(answer: Any) -> Verdict:
     """Judge ``divergence(p)`` on the sets of ``answers``."""
     sets = answers()
     with np.errstate(all="ignore"):
-        found = np.array(
-            [
-                float(as_array(called(answer, p.copy(), name="`js`", where=f"on set {i}"), (), f"js of set {i}"))
-                for i, p in enumerate(sets)
-            ]
-        )
+        found = np.array([_number(called(answer, p.copy(), name="`js`", where=f"on set {i}"), i) for i, p in enumerate(sets)])
     expected = np.array([divergence(p) for p in sets])
     wrong = np.flatnonzero(~(np.abs(found - expected) <= EXACT))
     if not len(wrong):
@@ -87,6 +96,20 @@ def judge_17_1(answer: Any) -> Verdict:
     where = f"Set {k} of `learn.chapter_17.answers()`: {found[k]:.4f}, expected {expected[k]:.4f}."
     trap = recognised_trap(found, {text: [rule(p) for p in sets] for text, rule in DIVERGENCE_TRAPS.items()}, EXACT)
     return not_yet(f"{trap}. {where}" if trap else where, hint=2 if trap else 1)
+
+
+def _number(result: Any, i: int) -> float:
+    """Return a result as a number; what 0 in an answer does to a logarithm or a quotient is said in words."""
+    name = f"`js` of set {i}"
+    if isinstance(result, (float, np.ndarray)) and np.size(result) == 1 and not np.isfinite(result):
+        if np.isnan(result):
+            what = "NaN. A certain answer holds zeros, and 0 · ln 0 counts as 0; NumPy says NaN"
+        else:
+            what = (
+                "infinity. Something is divided by an entry that is 0. Divide by the mixture: it is 0 only where every answer is"
+            )
+        raise AnswerFailed(f"{name} is {what}.", 3)
+    return float(as_array(result, (), name))
 
 
 register(
@@ -121,9 +144,12 @@ def images_and_orders() -> list[tuple[np.ndarray, np.ndarray]]:
     return pairs
 
 
-def _shuffled(image: np.ndarray, order: np.ndarray, *, inverse=False, columns=False, inside=False, torn=False) -> np.ndarray:
+def _shuffled(
+    image: np.ndarray, order: np.ndarray, *, inverse=False, columns=False, inside=False, torn=False, first=False, still=False
+) -> np.ndarray:
     """The definition with a loop; the slips are options."""
     out = image.copy()
+    order = np.broadcast_to(np.arange(4) if still else order[0] if first else order, order.shape)
     down, across = image.shape[1] // 2, image.shape[2] // 2
     for w in range(down * across):
         row, column = (w % down, w // down) if columns else divmod(w, across)
@@ -147,16 +173,18 @@ SHUFFLE_TRAPS: dict[str, dict[str, bool]] = {
     "Pixel j is sent to place order[j]; it has to come from there": {"inverse": True},
     "The windows are counted column by column; count them row by row": {"columns": True},
     "The pixels inside a window are counted column by column; count them row by row": {"inside": True},
+    "The first window's order is used for all windows; each has its own": {"first": True},
+    "No pixel has moved": {"still": True},
 }
 
 
 def judge_17_2(answer: Any) -> Verdict:
-    """Judge ``shuffle(image, order)`` on the pairs of ``images_and_orders``."""
+    """Judge ``shuffle_image(image, order)`` on the pairs of ``images_and_orders``."""
     pairs = images_and_orders()
     found = []
     for i, (image, order) in enumerate(pairs):
-        out = called(answer, image.copy(), order.copy(), name="`shuffle`", where=f"on pair {i}")
-        found.append(as_array(out, image.shape, f"shuffle of pair {i}"))
+        out = called(answer, image.copy(), order.copy(), name="`shuffle_image`", where=f"on pair {i}")
+        found.append(as_array(out, image.shape, f"`shuffle_image` of pair {i}"))
     expected = [shuffled(*pair) for pair in pairs]
     wrong = [i for i, (a, b) in enumerate(zip(found, expected, strict=True)) if not np.array_equal(a, b)]
     if not wrong:
@@ -225,6 +253,10 @@ DISTANCE_TRAPS: dict[str, Callable[[float, int], float]] = {
         (a + 1) / (2 * (2 * a + 1)) / k
     ),
     "m is taken as its mean 1/2; the square of m is larger on average than 1/4": lambda a, k: (a + 1) / (k * a + 1) / 4,
+    "The weights are taken as 1/k each, and m as 1/2; both are random, and squares reward the uneven draws": lambda a, k: (
+        1 / (4 * k)
+    ),
+    "This is the square root; the squared distance is asked for": lambda a, k: np.sqrt(distance(a, k)),
     "This is E[m] instead of E[m^2]": lambda a, k: (a + 1) / (k * a + 1) / 2,
     "Only one squared weight is counted; there are k of them": lambda a, k: (
         (a + 1) / (2 * (2 * a + 1)) * (a + 1) / (k * (k * a + 1))
@@ -233,10 +265,10 @@ DISTANCE_TRAPS: dict[str, Callable[[float, int], float]] = {
 
 
 def judge_17_3(answer: Any) -> Verdict:
-    """Judge ``distance(alpha, k)`` on the pairs of ``settings``."""
-    pairs = settings()
+    """Judge ``distance_of_mixture(alpha, k)`` on the pairs of ``settings``."""
+    pairs, name = settings(), "distance_of_mixture"
     found = np.array(
-        [float(as_array(called(answer, *pair, name="`distance`", where=f"with {pair}"), (), f"distance{pair}")) for pair in pairs]
+        [float(as_array(called(answer, *pair, name=f"`{name}`", where=f"with {pair}"), (), f"`{name}{pair}`")) for pair in pairs]
     )
     expected = np.array([distance(*pair) for pair in pairs])
     wrong = np.flatnonzero(~(np.abs(found - expected) <= EXACT))
@@ -246,8 +278,10 @@ def judge_17_3(answer: Any) -> Verdict:
             "distance that one chain alone goes: three chains, and room left for strong ones."
         )
     k = int(wrong[0])
-    where = f"distance{pairs[k]} gives {found[k]:.4f}, expected {expected[k]:.4f}."
+    where = f"`{name}{pairs[k]}` gives {found[k]:.6f}, expected {expected[k]:.6f}."
     trap = recognised_trap(found, {text: [rule(*pair) for pair in pairs] for text, rule in DISTANCE_TRAPS.items()}, EXACT)
+    if not trap and np.abs(found - expected).max() < NEAR:
+        trap = "Near, but a mean over draws is no formula: the two expectations can be written down"
     return not_yet(f"{trap}. {where}" if trap else where, hint=2 if trap else 1)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from skimage import measure
 
 from course_utils import augment, learn
@@ -32,6 +33,11 @@ def test_right_shares_are_accepted(answer):
     assert found.outcome == "right" and "19.1 %" in found.sentence, found.sentence
 
 
+def by_drawing(size, length):
+    first = np.random.default_rng(0).integers(0, size, (20_000, 2)) - length // 2
+    return (np.minimum(first + length, size) - np.maximum(first, 0)).prod(1).mean() / size**2
+
+
 def sides(size, length):
     return [min(c - length // 2 + length, size) - max(c - length // 2, 0) for c in range(size)]
 
@@ -39,12 +45,16 @@ def sides(size, length):
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (lambda s, n: (n / s) ** 2, "could be larger than the image"),
+        (lambda s, n: (n / s) ** 2, "as if no square stuck out"),
         (lambda s, n: (min(n, s) / s) ** 2, "never sticks out"),
         (lambda s, n: np.mean(sides(s, n)) / s, "share of one row"),
         (lambda s, n: np.mean(np.square(sides(s, n))) / s**2, "drawn independently"),
         (lambda s, n: (np.mean([min(c + n // 2, s) - max(c - n // 2, 0) for c in range(s)]) / s) ** 2, "an odd side is exact"),
-        (lambda s, n: 0.25, "expected 0.1914"),
+        (lambda s, n: 1 - chapter_14.masked_share(s, n), "what stays visible"),
+        (lambda s, n: s * s * chapter_14.masked_share(s, n), "number of hidden pixels"),
+        (lambda s, n: 100 * chapter_14.masked_share(s, n), "in percent"),
+        (lambda s, n: by_drawing(s, n), "Near, but not exact"),
+        (lambda s, n: 0.25, "`share(32, 16)` gives 0.250000, expected 0.1914"),
         (lambda s, n: [1, 2], "shape"),
         (0.19, "must be a function"),
         (lambda s, n: 1 / 0, "ZeroDivisionError"),
@@ -93,20 +103,31 @@ def test_wrong_hidden_values_are_named(answer, text):
 
 
 def by_package(map_, threshold):
-    return augment.boxes_from_maps(np.round(map_, 9)[None], threshold)[0]
+    return augment.boxes_from_maps(map_[None], threshold)[0]
 
 
 def by_skimage(map_, threshold):
     spread = np.ptp(map_)
     normalised = (map_ - map_.min()) / spread if spread else np.zeros(map_.shape)
-    found = measure.regionprops(measure.label(np.round(normalised, 9) > threshold, connectivity=1))
+    found = measure.regionprops(measure.label(normalised > threshold, connectivity=1))
     if not found:
         return torch.tensor([0, 0, map_.shape[1], map_.shape[0]])
     top, left, bottom, right = max(found, key=lambda piece: piece.area).bbox
     return torch.tensor([left, top, right, bottom])
 
 
-@pytest.mark.parametrize("answer", [chapter_14.box_of, by_package, by_skimage])
+def by_single_precision_and_objects(map_, threshold):
+    """Another order of the same steps: compare with a level of the map, and rank the pieces by their pixels."""
+    map_ = map_.astype(np.float32)
+    level = map_.min() + threshold * (map_.max() - map_.min())
+    labels, n = ndimage.label(map_ > level)
+    if not n:
+        return 0, 0, map_.shape[1], map_.shape[0]
+    rows, columns = ndimage.find_objects(labels)[int(np.argmax(ndimage.sum_labels(labels > 0, labels, range(1, n + 1))))]
+    return columns.start, rows.start, columns.stop, rows.stop
+
+
+@pytest.mark.parametrize("answer", [chapter_14.box_of, by_package, by_skimage, by_single_precision_and_objects])
 def test_right_boxes_are_accepted(answer):
     found = learn.check("14-3", answer)
     assert found.outcome == "right", found.sentence
@@ -122,6 +143,9 @@ def test_right_boxes_are_accepted(answer):
         ({"normalise": False}, r"brought to [0, 1]"),
         ({"swap": True}, "Rows and columns are exchanged"),
         ({"empty": "none"}, "constant map"),
+        ({"low": False}, "take its minimum off first"),
+        ({"brightest": True}, "brightest pixel"),
+        ({"sides": True}, "two corners"),
     ],
 )
 def test_wrong_boxes_are_named(slip, text):

@@ -31,7 +31,8 @@ def test_right_divergences_are_accepted(answer):
     ("answer", "text"),
     [
         *((rule, text[:30]) for text, rule in chapter_17.DIVERGENCE_TRAPS.items()),
-        (lambda p: np.mean((p * np.log(p / p.mean(0))).sum(-1)), "holds NaN"),
+        (lambda p: np.mean((p * np.log(p / p.mean(0))).sum(-1)), "is NaN. A certain answer holds zeros"),
+        (lambda p: np.mean([stats.entropy(one, p[0]) for one in p]), "is infinity. Something is divided by an entry that is 0"),
         (lambda p: 0.5, "expected 0.0"),
         (lambda p: p, "shape"),
         (0.3, "must be a function"),
@@ -92,7 +93,8 @@ def writes(image, order):
         (lambda i, o: chapter_17._shuffled(i, o, torn=True), "a colour moves as one"),
         (whole_image, "belongs to no whole window"),
         (writes, "changes its first argument"),
-        (lambda i, o: i, "differs"),
+        (lambda i, o: i, "No pixel has moved"),
+        (lambda i, o: i + 1, "differs"),
         (lambda i, o: i[0], "shape"),
     ],
 )
@@ -102,6 +104,12 @@ def test_wrong_shuffles_are_named(answer, text):
 
 
 # --- 17-3
+
+
+def by_drawing(alpha, k):
+    random = np.random.default_rng(0)
+    weights, m = random.dirichlet(np.full(k, alpha), 50_000), random.beta(alpha, alpha, 50_000)
+    return (m**2 * (weights**2).sum(1)).mean()
 
 
 def by_simulation_formula(alpha, k):
@@ -119,7 +127,11 @@ def test_right_distances_are_accepted(answer):
 
 @pytest.mark.parametrize(
     ("answer", "text"),
-    [*((rule, text[:30]) for text, rule in chapter_17.DISTANCE_TRAPS.items()), (lambda a, k: 0.1, "expected 0.1667")],
+    [
+        *((rule, text[:30]) for text, rule in chapter_17.DISTANCE_TRAPS.items()),
+        (by_drawing, "a mean over draws is no formula"),
+        (lambda a, k: 0.1, "`distance_of_mixture(1.0, 3)` gives 0.100000, expected 0.166667."),
+    ],
 )
 def test_wrong_distances_are_named(answer, text):
     found = learn.check("17-3", answer)
