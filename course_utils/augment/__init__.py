@@ -22,6 +22,7 @@ chapter 15
 ``label_mass_error``            are the labels of a mixer right? Three lines that find the wrong ones
 ``MixUp``                       images and labels blended in one proportion
 ``ManifoldMixup``               the same inside of the network: what two images look like to a layer, blended
+``decision_map``                what a network says about every point of the plane; ``intrusions``: mixed points on a wrong arm
 chapter 17
 ``PatchShuffle``                a new order for the pixels of small windows; ``FeaturePatchShuffle`` for maps
 ``AugMix``                      chains of operations, mixed by random weights; ``views`` makes a training batch

@@ -90,6 +90,11 @@ from .mixing import soft_labels as soft_labels
 from .mixup import MixUp as MixUp
 from .manifold_mixup import ManifoldMixup as ManifoldMixup
 from .manifold_mixup import ManifoldDraw as ManifoldDraw
+from .decision_maps import DecisionMap as DecisionMap
+from .decision_maps import decision_map as decision_map
+from .decision_maps import plane_around as plane_around
+from .decision_maps import intrusions as intrusions
+from .decision_maps import participation_ratio as participation_ratio
 
 # chapter 16: cut images, and paste their labels
 

@@ -10,6 +10,7 @@ Nothing here needs a download. In the order in which the course meets them:
 - ``Creatures``: striped animals with coloured heads, for weakly supervised localisation;
 - ``Pedestrians``: people who walk past four cameras, some with something in front, for re-identification;
 - ``Landmarks``: unique monuments in streets that look alike, with masks and homographies; ``landmarks`` renders more;
+- ``spirals``, ``moons``: two classes in the plane, where a decision can be drawn;
 - ``ImageFolder``: a folder of the reader's own pictures;
 - ``cached_arrays``: results kept on disk between runs;
 - ``real_data``: the folder of a famous data set, if the reader has fetched it with ``python -m data_scripts``.

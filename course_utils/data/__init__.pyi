@@ -27,6 +27,10 @@ from .pedestrians.dataset import PedestrianPicture as PedestrianPicture
 from .landmarks.dataset import Landmarks as Landmarks
 from .landmarks.dataset import LandmarkView as LandmarkView
 from . import landmarks as landmarks
+from .plane import PlanePoints as PlanePoints
+from .plane import spirals as spirals
+from .plane import spiral_arms as spiral_arms
+from .plane import moons as moons
 from .google_landmarks.miniature import google_landmarks_miniature as google_landmarks_miniature
 from .google_landmarks.reader import GoogleLandmarks as GoogleLandmarks
 from .google_landmarks.reader import LandmarkPhoto as LandmarkPhoto
