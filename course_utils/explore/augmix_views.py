@@ -178,7 +178,7 @@ def draw_answers(state: GraphState, result: GraphResult, names: Sequence[str]) -
         Text([[8, 15]], [f"Three answers, divergence {result.divergence:.3f}"], size=15, bold=True),
         Text(
             [[ANSWERS_WIDTH - 12, 240]],
-            [f"12 x {result.divergence:.3f} = {12 * result.divergence:.2f} joins the loss; ln 3 = {math.log(3):.2f} is the most"],
+            [f"12 x {result.divergence:.3f} = {12 * result.divergence:.2f} joins the loss, of at most {12 * math.log(3):.1f}"],
             "muted",
             12,
             "right",

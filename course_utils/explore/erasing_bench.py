@@ -69,6 +69,7 @@ class ErasingBench(PresetExplorer):
 
     css_class = "explorer-erasing"
     help_text = "Drag on the picture to draw a hole, at its corners or its middle to change it; press a bar for that class's map."
+    still_kind = "jpeg"
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ LOW = 236  # pixels, height of the two charts
 TRUTH, FOUND, PART = BLUE, VERMILION, GREEN
 BARS = (108.0, 330.0)  # pixels of score 0 and 1
 FILL_SHAPES = dict(zip(FILLS, ("circle", "square", "triangle", "diamond")))
+FILL_LEGEND = "   ".join(f"{sign} {fill}" for sign, fill in zip("○□△◇", FILLS))
 
 
 def _outline(box: tuple[float, ...], colour: str, width: float, dashed: bool = False) -> list[Layer]:
@@ -116,6 +117,7 @@ def scores_scene(state: ErasingState, result: ErasingResult, case: Case, names: 
             Points([[left + value * (right - left), y]], TRUTH if fill == state.fill else GREY, 5.0, shape, filled=False)
         )
     layers.append(Text([[left - 6, y]], ["true, 4 fills"], "muted", 12, "right"))
+    layers.append(Text([[left - 6, y + 18]], [FILL_LEGEND], "muted", 12))
     label = (
         f"Scores of {len(names)} classes; {names[case.label]}, the true one, stands at {float(result.scores[case.label]):.2f}."
     )
