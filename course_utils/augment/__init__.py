@@ -21,8 +21,15 @@ chapter 15
 ``Mixer``, ``MixPlan``          the core of all mixers: masks, places, and label weights that are the mean of the masks
 ``label_mass_error``            are the labels of a mixer right? Three lines that find the wrong ones
 ``MixUp``                       images and labels blended in one proportion
+``SamplePairing``               images blended, labels not; ``PairingSchedule`` says when
+``mixed_example``               sixteen ways of mixing by name; ``MixedExample`` is the same as a mixer
 ``ManifoldMixup``               the same inside of the network: what two images look like to a layer, blended
 ``decision_map``                what a network says about every point of the plane; ``intrusions``: mixed points on a wrong arm
+chapter 16
+``CutMix``                      a box of another image; the label counts what is left after the border cut it
+``RICAP``                       four crops of four images, and a label of up to four classes
+``SmoothMix``                   pasted without an edge; ``edge_strength`` measures the edges of the others
+``Mosaic``                      for detectors: four images around a point, with all their boxes; no label is mixed
 chapter 17
 ``PatchShuffle``                a new order for the pixels of small windows; ``FeaturePatchShuffle`` for maps
 ``AugMix``                      chains of operations, mixed by random weights; ``views`` makes a training batch

@@ -88,6 +88,11 @@ from .mixing import MixDraw as MixDraw
 from .mixing import label_mass_error as label_mass_error
 from .mixing import soft_labels as soft_labels
 from .mixup import MixUp as MixUp
+from .mixup import SamplePairing as SamplePairing
+from .mixup import PairingSchedule as PairingSchedule
+from .ways_of_mixing import MixedExample as MixedExample
+from .ways_of_mixing import mixed_example as mixed_example
+from .ways_of_mixing import mixed_example_methods as mixed_example_methods
 from .manifold_mixup import ManifoldMixup as ManifoldMixup
 from .manifold_mixup import ManifoldDraw as ManifoldDraw
 from .decision_maps import DecisionMap as DecisionMap
@@ -97,6 +102,16 @@ from .decision_maps import intrusions as intrusions
 from .decision_maps import participation_ratio as participation_ratio
 
 # chapter 16: cut images, and paste their labels
+from .pasting import PastePlan as PastePlan
+from .cutmix import CutMix as CutMix
+from .cutmix import CutMixParams as CutMixParams
+from .ricap import RICAP as RICAP
+from .ricap import RICAPParams as RICAPParams
+from .smoothmix import SmoothMix as SmoothMix
+from .smoothmix import Bump as Bump
+from .smoothmix import edge_strength as edge_strength
+from .mosaic import Mosaic as Mosaic
+from .mosaic import MosaicDraw as MosaicDraw
 
 # chapter 17: shuffle what is near, mix what was changed
 from .patch_shuffle import PatchShuffle as PatchShuffle

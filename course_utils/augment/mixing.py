@@ -211,7 +211,7 @@ class Mixer(v2.Transform, ABC):
             active &= uniform(n_draws, 0, 1, generator, device) < self.p
         active = active.expand(n)
         kept = active.nonzero()[:, 0]
-        partners = self._partners(n, generator, device)[kept]
+        partners = draw_partners(n, self.n_images, self.pairing, generator, device)[kept]
         if self.per == "sample":
             params = self.sample(len(kept), shape, generator, device)
         else:
@@ -228,7 +228,7 @@ class Mixer(v2.Transform, ABC):
         return _replaced(soft, draw.active, draw.plan.labels)
 
     def forward(self, *inputs: Any) -> Any:
-        images, labels, masks = _checked_inputs(inputs)
+        images, labels, masks = checked_batch(inputs)
         drawn = self.draw(images)
         if not self.training:
             drawn = MixDraw(torch.zeros_like(drawn.active), drawn.plan)
@@ -238,16 +238,6 @@ class Mixer(v2.Transform, ABC):
         if masks is not None:
             out.append(tv_tensors.Mask(_replaced(masks.as_subclass(Tensor), drawn.active, drawn.plan.masks)))
         return tuple(out)
-
-    def _partners(self, n: int, generator: torch.Generator | None, device: Any) -> Tensor:
-        """Return (n, k) int64: itself, and k - 1 others."""
-        itself = torch.arange(n, device=device)
-        if self.pairing == "permutation":
-            others = [torch.randperm(n, generator=generator, device=device) for _ in range(self.n_images - 1)]
-            return torch.stack([itself, *others], dim=1)
-        order = torch.randperm(n, generator=generator, device=device)  # order[r]: who stands at place r of the ring
-        place = torch.empty_like(order).scatter_(0, order, itself)
-        return torch.stack([order[(place + step) % max(n, 1)] for step in range(self.n_images)], dim=1)
 
     def extra_repr(self) -> str:
         return f"num_classes={self.num_classes}, p={self.p:g}, per={self.per!r}"
@@ -297,6 +287,19 @@ def soft_labels(labels: Tensor, num_classes: int | None = None) -> Tensor:
     return soft
 
 
+def draw_partners(
+    n: int, n_images: int, pairing: str = "ring", generator: torch.Generator | None = None, device: Any = None
+) -> Tensor:
+    """Return who is mixed with whom, (n, n_images) int64: first itself, then the others; see ``Mixer`` for ``pairing``."""
+    itself = torch.arange(n, device=device)
+    if pairing == "permutation":
+        others = [torch.randperm(n, generator=generator, device=device) for _ in range(n_images - 1)]
+        return torch.stack([itself, *others], dim=1)
+    order = torch.randperm(n, generator=generator, device=device)  # order[r]: who stands at place r of the ring
+    place = torch.empty_like(order).scatter_(0, order, itself)
+    return torch.stack([order[(place + step) % max(n, 1)] for step in range(n_images)], dim=1)
+
+
 def label_mass_error(
     mix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], n: int = 6, size: tuple[int, int] = (9, 12)
 ) -> float:
@@ -343,7 +346,8 @@ def check_finite(images: Tensor) -> None:
         )
 
 
-def _checked_inputs(inputs: tuple) -> tuple[Tensor, Tensor, Tensor | None]:
+def checked_batch(inputs: tuple) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return images, labels and, where there are any, class masks of a mixer's call, or refuse them; see ``Mixer``."""
     inputs = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)) else inputs
     for item in inputs:
         if isinstance(item, (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints)):
