@@ -100,6 +100,7 @@ from .decision_maps import decision_map as decision_map
 from .decision_maps import plane_around as plane_around
 from .decision_maps import intrusions as intrusions
 from .decision_maps import participation_ratio as participation_ratio
+from .decision_maps import relative_spread as relative_spread
 
 # chapter 16: cut images, and paste their labels
 from .pasting import PastePlan as PastePlan

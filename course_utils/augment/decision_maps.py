@@ -1,7 +1,7 @@
 """What a classifier says about every point of the plane, and numbers that describe the picture.
 
 **Problem.** Accuracy on a test set says nothing about the places between the examples. **Idea.** With two inputs the whole
-input space is a picture: ask the network on a fine grid. Four numbers go with it:
+input space is a picture: ask the network on a fine grid. These numbers go with it:
 
 =====================================  =============================================================================
 ``DecisionMap.confident_share(0.95)``  the part of the plane where the network is at least that sure
@@ -9,6 +9,7 @@ input space is a picture: ask the network on a fine grid. Four numbers go with i
 ``DecisionMap.distances(points)``      how far each example is from the border
 ``intrusions``                         which mixed examples lie where another class lives: their label is wrong there
 ``participation_ratio``                along how many directions the hidden tensors of a class vary
+``relative_spread``                    how wide the cloud of a class is, measured by the distance between the clouds
 =====================================  =============================================================================
 
 The plane is the box around the data, 1.1 times as wide and as high.
@@ -202,8 +203,43 @@ def participation_ratio(hidden: Tensor, labels: Tensor) -> float:
     >>> participation_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), torch.zeros(4, dtype=torch.long))
     2.0
     """
-    rows = hidden.double().flatten(1)
-    centred = torch.cat([rows[labels == k] - rows[labels == k].mean(0) for k in labels.unique()])
-    energies = torch.linalg.svdvals(centred).square()
+    inside, _ = _inside_and_centres(hidden, labels)
+    energies = torch.linalg.svdvals(inside).square()
     total = float(energies.sum())
     return total**2 / float(energies.square().sum()) if total > 0 else 0.0
+
+
+def relative_spread(hidden: Tensor, labels: Tensor) -> float:
+    """Return the width of the class clouds, measured by the distance between them.
+
+    The root of the mean squared distance of a hidden tensor to the centre of its class, over the root of the mean squared
+    distance between two centres. Blends of two tight and distant clouds have clear labels.
+
+    Parameters
+    ----------
+    hidden : Tensor of shape (N, ...)
+    labels : Tensor of shape (N,), int64
+        At least two different ones.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only.
+
+    Examples
+    --------
+    >>> relative_spread(torch.tensor([[0.0], [2.0], [10.0], [12.0]]), torch.tensor([0, 0, 1, 1]))
+    0.1
+    """
+    inside, centres = _inside_and_centres(hidden, labels)
+    if len(centres) < 2:
+        raise ValueError(message("labels", "of at least two classes", str(labels.unique().tolist())))
+    return float(inside.square().sum(1).mean().sqrt() / torch.pdist(centres).square().mean().sqrt())
+
+
+def _inside_and_centres(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rows of ``hidden`` moved so that each class has its centre at the origin, and the centres (K, D)."""
+    rows = hidden.double().flatten(1)
+    classes, index = labels.unique(return_inverse=True)
+    centres = torch.stack([rows[labels == k].mean(0) for k in classes])
+    return rows - centres[index], centres

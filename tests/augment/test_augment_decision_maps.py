@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from course_utils.augment import DecisionMap, decision_map, intrusions, participation_ratio, plane_around
+from course_utils.augment import DecisionMap, decision_map, intrusions, participation_ratio, plane_around, relative_spread
 from course_utils.augment.decision_maps import grid_of
 from course_utils.data import spirals
 
@@ -114,3 +114,16 @@ def test_participation_ratio_counts_directions_inside_of_classes() -> None:
         assert participation_ratio(centres + flat, labels) == pytest.approx(d, rel=0.01)
     assert participation_ratio(centres, labels) == 0.0
     assert participation_ratio(torch.randn(4000, 2, 3, generator=generator), labels) == pytest.approx(6, rel=0.01)
+
+
+def test_relative_spread_is_width_over_distance_and_knows_no_units() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(6000) % 3
+    centres = 10 * torch.eye(3)[labels]  # 10 * sqrt(2) apart
+    hidden = centres + 0.5 * torch.randn(6000, 3, generator=generator)
+    expected = 0.5 * math.sqrt(3) / (10 * math.sqrt(2))
+    assert relative_spread(hidden, labels) == pytest.approx(expected, rel=0.02)
+    assert relative_spread(7 * hidden + 3, labels) == pytest.approx(relative_spread(hidden, labels))
+    assert relative_spread(centres, labels) == 0.0
+    with pytest.raises(ValueError, match="`labels` must be of at least two classes"):
+        relative_spread(hidden, torch.zeros(6000, dtype=torch.long))
