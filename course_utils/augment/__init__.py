@@ -30,6 +30,7 @@ chapter 16
 ``RICAP``                       four crops of four images, and a label of up to four classes
 ``SmoothMix``                   pasted without an edge; ``edge_strength`` measures the edges of the others
 ``Mosaic``                      for detectors: four images around a point, with all their boxes; no label is mixed
+``hold_court``                  do labels say what is in the images? Our mixers, other libraries', formulas gone wrong
 chapter 17
 ``PatchShuffle``                a new order for the pixels of small windows; ``FeaturePatchShuffle`` for maps
 ``AugMix``                      chains of operations, mixed by random weights; ``views`` makes a training batch

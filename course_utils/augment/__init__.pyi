@@ -113,6 +113,8 @@ from .smoothmix import Bump as Bump
 from .smoothmix import edge_strength as edge_strength
 from .mosaic import Mosaic as Mosaic
 from .mosaic import MosaicDraw as MosaicDraw
+from .mixing_court import hold_court as hold_court
+from .mixing_court import CourtRow as CourtRow
 
 # chapter 17: shuffle what is near, mix what was changed
 from .patch_shuffle import PatchShuffle as PatchShuffle

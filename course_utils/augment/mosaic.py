@@ -282,14 +282,13 @@ def _fitted(
         height, width = image.shape[-2:]
         scale = min(size[0] / height, size[1] / width)
         new = (max(round(height * scale), 1), max(round(width * scale), 1))
-        plain = dict(target)
+        plain = {**target, "boxes": tv_tensors.wrap(target["boxes"].float(), like=target["boxes"])}
         if new != (height, width):
             image = functional.resize(image, list(new), antialias=True)
-            plain["boxes"] = functional.resize(target["boxes"].float(), list(new))
+            plain["boxes"] = functional.resize(target["boxes"], list(new))
             if "masks" in target:
                 plain["masks"] = functional.resize(target["masks"], list(new))
-        boxes = corners(plain["boxes"])
-        plain["boxes"] = boxes if boxes.is_floating_point() else boxes.float()
+        plain["boxes"] = corners(plain["boxes"])
         done.append(image.as_subclass(Tensor))
         moved.append(plain)
     return done, moved
