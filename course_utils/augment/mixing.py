@@ -105,7 +105,7 @@ class MixPlan:
             out = last
             for j in range(self.shares.shape[1]):
                 share, image = self.shares[:, j], self._read(images, j)
-                out = torch.where(share, image, out) if hard else torch.lerp(out, image, share.to(images.dtype))
+                out = torch.where(share, image, out) if hard else out.lerp_(image, share.to(images.dtype))
             return out
         out = last.clone()
         for j in range(self.shares.shape[1]):
@@ -113,12 +113,14 @@ class MixPlan:
         return out
 
     def _read(self, images: Tensor, j: int) -> Tensor:
-        """Return image j of every row, (n, C, H, W), read at its origins."""
-        chosen = images[self.partners[:, j]]
-        if self.origins is None:
-            return chosen
-        places = self.origins[:, j].flatten(1)[:, None].expand(-1, chosen.shape[1], -1)  # (n, C, H * W)
-        return chosen.flatten(2).gather(2, places).reshape_as(chosen)
+        """Return image j of every row, (n, C, H, W), read at its origins; a copy, unless each row reads itself as it is."""
+        partners = self.partners[:, j]
+        if self.origins is not None:
+            places = self.origins[:, j].flatten(1)[:, None].expand(-1, images.shape[1], -1)  # (n, C, H * W)
+            return images[partners].flatten(2).gather(2, places).unflatten(2, images.shape[2:])
+        if j == 0 and len(self) == len(images) and torch.equal(partners, torch.arange(len(images), device=partners.device)):
+            return images
+        return images[partners]
 
 
 @dataclass(frozen=True)
