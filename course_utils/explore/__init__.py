@@ -12,6 +12,7 @@ In the order in which the course meets them:
 - ``PushAndPull``: whom a ranking loss pushes, and whom it leaves alone (`06_listwise_ap_loss`);
 - ``PipelineBench``: drag augmentations into order, and see what moves along (`13_colour_and_space`);
 - ``ErasingBench``: draw a hole, and watch score and activation map change (`14_erasing`);
+- ``SpiralTheatre``: drag points, choose where to blend, and watch a network learn (`15_mixing`);
 - ``AugMixGraph``: chains, weights, three answers and their divergence (`17_patchshuffle_and_augmix`).
 
 To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from course_utils.explore.protocol_switch import ProtocolSwitch
     from course_utils.explore.push_and_pull import PushAndPull
     from course_utils.explore.scene import Scene
+    from course_utils.explore.spiral_theatre import SpiralTheatre
     from course_utils.explore.threshold_theatre import ThresholdTheatre
 
 _HOME = {
@@ -50,6 +52,7 @@ _HOME = {
     "PushAndPull": "push_and_pull",
     "PipelineBench": "pipeline_bench",
     "ErasingBench": "erasing_bench",
+    "SpiralTheatre": "spiral_theatre",
     "AugMixGraph": "augmix_graph",
     "Explorer": "base",
     "View": "base",
@@ -71,6 +74,7 @@ __all__ = [  # noqa: RUF022 - the order of teaching
     "PushAndPull",
     "PipelineBench",
     "ErasingBench",
+    "SpiralTheatre",
     "AugMixGraph",
     "Explorer",
     "View",

@@ -47,6 +47,9 @@ from course_utils.explore.protocol_switch import ProtocolSwitch
 from course_utils.explore.push_and_pull import PushAndPull
 from course_utils.explore.ranking_forces import CONTESTANTS, PushState, RaceStart
 from course_utils.explore.ranking_forces import PRESETS as LISTS
+from course_utils.explore.spiral_state import N_POINTS, PLACES, SpiralState
+from course_utils.explore.spiral_state import PRESETS as SPIRALS
+from course_utils.explore.spiral_theatre import SpiralTheatre
 from course_utils.explore.theatre import Moment, TheatreState
 from course_utils.explore.threshold_theatre import ThresholdTheatre
 
@@ -317,6 +320,25 @@ _ERASING_EXTREMES = (
     ErasingState(method="Cutout", draw=10_000, overlay=False, task=99, preset="map to box"),
 )
 
+_IN_PLANE = st.tuples(st.floats(-3, 3, width=32), st.floats(-3, 3, width=32))
+_SPIRAL_STATES = st.builds(
+    SpiralState,
+    points=st.dictionaries(st.integers(0, N_POINTS - 1), _IN_PLANE, max_size=3).map(
+        lambda moved: tuple(moved.get(i, point) for i, point in enumerate(SPIRALS["spirals"].points))
+    ),
+    layers=st.sampled_from([*PLACES.values(), (5,)]),
+    log_alpha=st.floats(-3, 3),
+    seed=st.integers(-2, 200),
+    steps=st.integers(-50, 900),
+    blends=st.booleans(),
+    preset=st.sampled_from(["spirals", "moons", "nowhere"]),
+)
+_SPIRAL_EXTREMES = (
+    replace(SPIRALS["spirals"], points=((0.1, 0.1),) * N_POINTS),  # all points at one place
+    replace(SPIRALS["moons"], points=((9.0, -9.0),) * 3, layers=(0, 1, 2), log_alpha=9.0),
+    replace(SPIRALS["spirals"], steps=0, layers=(1, 2), log_alpha=-9.0),
+)
+
 _PLACE = st.tuples(st.sampled_from([*CHOICES, "no such operation"]), st.floats(-20, 20))
 _MIXTURE = st.builds(
     Mixture,
@@ -361,6 +383,7 @@ EXPLORERS = {
     "augmix-strong": Case(lambda _get: AugMixGraph("too strong"), _GRAPH_STATES, _GRAPH_EXTREMES),
     "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
+    "spirals": Case(lambda _get: SpiralTheatre(scheduler=lambda _pause, _piece: None), _SPIRAL_STATES, _SPIRAL_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
 
