@@ -87,14 +87,15 @@ class Operation:
     def words(self, amount: float) -> str:
         """Return what is done in words.
 
-        >>> OPERATIONS["rotate"].words(-7.0), OPERATIONS["equalize"].words(0.0)
-        ('rotate -7 degrees', 'equalize')
+        >>> OPERATIONS["rotate"].words(-7.0), OPERATIONS["translate_x"].words(1.0), OPERATIONS["equalize"].words(0.0)
+        ('rotate -7 degrees', 'translate x 1 pixel', 'equalize')
         """
         if self.maximum is None:
             return self.name
         amount += 0.0  # no "-0"
         number = f"{amount:.0f}" if self.whole else f"{amount:.2f}"
-        return f"{self.name.replace('_', ' ')} {number} {self.unit}".strip()
+        unit = self.unit.removesuffix("s") if number.lstrip("-") == "1" else self.unit
+        return f"{self.name.replace('_', ' ')} {number} {unit}".strip()
 
 
 _LIST = (
