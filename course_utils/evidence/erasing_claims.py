@@ -13,6 +13,7 @@ recorded run uses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils import augment, data, retrieval, training
+from course_utils.augment.erasing import covered
+from course_utils.augment.filling import constant_fill
 from course_utils.augment.sampling import RandomTransform
 from course_utils.evidence.image_training import Batches
 from course_utils.training import standardize
@@ -57,8 +60,18 @@ N_CREATURES = {"train": 400, "validation": 200, "test": 400}
 # ------------------------------------------------------------------------------------------------------------ one training
 
 
+Watching = Callable[[nn.Module, Tensor], Tensor]
+"""``watching(network, images)``: the images, changed by what the network of this step makes of them."""
+
+
 def train_classifier(
-    images: Tensor, labels: Tensor, transform: RandomTransform | None, seed: int, recipe: Recipe, n_classes: int | None = None
+    images: Tensor,
+    labels: Tensor,
+    transform: RandomTransform | None,
+    seed: int,
+    recipe: Recipe,
+    n_classes: int | None = None,
+    watching: Watching | None = None,
 ) -> training.SmallCNN:
     """Return a network that has learned the labels of images that ``transform`` changes anew in every step.
 
@@ -72,20 +85,26 @@ def train_classifier(
         Of the weights, the batches and the transform.
     n_classes : int, optional
         Default: the largest label plus 1.
+    watching : callable, optional
+        Changes every batch by what the network answers to at this moment.
     """
     n_classes = int(labels.max()) + 1 if n_classes is None else n_classes
     network = training.SmallCNN(recipe.width, n_classes, generator=torch.Generator().manual_seed(seed))
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=max(recipe.n_steps, 2), pct_start=0.2)
     batches = Batches(images, labels, recipe.batch_size, seed, transform)
+
+    def step(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        return _loss(network, images if watching is None else watching(network, images), labels)
+
     training.fit(
-        network, batches, _step, optimizer, n_steps=recipe.n_steps, schedule=schedule, description="training a classifier"
+        network, batches, step, optimizer, n_steps=recipe.n_steps, schedule=schedule, description="training a classifier"
     )
     return network.eval()
 
 
-def _step(network: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    images, labels = batch
+def _loss(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(network(standardize(images).contiguous(memory_format=torch.channels_last)), labels)
 
 
@@ -175,6 +194,50 @@ def activations(seed: int) -> dict[str, float]:
         curves = augment.sorted_activations(network, images, {"first": relus[0], "last": relus[-1]})
         figures[f"first layer, {name}"] = float(curves["first"].mean())
         figures[f"last layer, tail, {name}"] = float(curves["last"][len(curves["last"]) // 10 :].mean())
+    return figures
+
+
+def hiding_what_excites(images: Tensor, side: int | None = None) -> Watching:
+    """Return what the authors of Cutout tried first: every image loses the region that its network answers to most.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 3, H, W), uint8
+        The training images; their mean pixel is written.
+    side : int, optional
+        Hide a square of this side around the middle of the region, and not the region itself.
+    """
+    mean = augment.channel_means(images)
+
+    def watching(network: nn.Module, batch: Tensor) -> Tensor:
+        region = augment.most_active_region(network, standardize(batch))  # (B, 1, H, W)
+        if side is not None:
+            region = covered(_squares(region[:, 0], side), *batch.shape[-2:])
+        return torch.where(region, constant_fill(mean, batch), batch)
+
+    return watching
+
+
+def _squares(regions: Tensor, side: int) -> Tensor:
+    """Return rectangles (B, 1, 4) of one side around the middles of regions (B, H, W); nothing where a region is empty."""
+    n = regions.sum((1, 2)).clamp_min(1)
+    steps = [torch.arange(length) for length in regions.shape[1:]]
+    middle = [(regions.sum(axis) * step).sum(1) / n for axis, step in zip((2, 1), steps)]  # rows, columns
+    first = (torch.stack(middle, 1) - side / 2 + 0.5).round().long()  # (B, 2)
+    sides = side * regions.any(2).any(1)[:, None].long().expand(-1, 2)
+    return torch.cat([first, sides], dim=1)[:, None]
+
+
+def targeted(seed: int) -> dict[str, float]:
+    """Return the accuracy on whole toys after hiding a random square, or what excites the network most."""
+    train, test, side = toys("train", seed), toys("test", seed), LENGTHS[2]
+    figures = {"random square": accuracy(toy_classifier(seed, f"Cutout {side}"), test)}
+    for name, watching in (
+        ("square on the most active region", hiding_what_excites(train.images, side)),
+        ("most active region", hiding_what_excites(train.images)),
+    ):
+        network = train_classifier(train.images, train.labels, None, seed, CLASSIFIER, watching=watching)
+        figures[name] = accuracy(network, test)
     return figures
 
 

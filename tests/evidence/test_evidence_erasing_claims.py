@@ -15,6 +15,7 @@ KEYS = [
     "erasing-fill",
     "cutout-size-curve",
     "cutout-activations",
+    "cutout-targeted",
     "hide-and-seek-localisation",
     "hide-and-seek-fixed-threshold",
 ]
@@ -93,6 +94,43 @@ def test_the_arms_hide_what_their_names_say():
     assert isinstance(erasing_claims.hiding("Hide-and-Seek", images), augment.HideAndSeek)
     square = erasing_claims.hiding("Cutout 12", images)
     assert square.length == 12 and square.mean == augment.channel_means(images)
+
+
+class Bright(torch.nn.Module):
+    """A network whose strongest feature is the brightness, on a grid as fine as the image."""
+
+    def __init__(self):
+        super().__init__()
+        self.classifier = torch.nn.Linear(2, 2)
+
+    def features(self, images):
+        return torch.cat([images[:, :1], 0 * images[:, :1]], dim=1)
+
+
+def test_what_excites_the_network_is_hidden_as_a_region_or_as_a_square_around_its_middle():
+    images = torch.zeros(2, 3, 12, 16, dtype=torch.uint8)
+    images[0, :, 2:5, 6:11] = 250  # three rows, five columns; the second image has no strongest place
+    mean = round(255 * augment.channel_means(images)[0])
+    hidden = erasing_claims.hiding_what_excites(images)(Bright(), images)
+    assert torch.equal(hidden[0] == mean, images[0] == 250) and torch.equal(hidden[1], images[1])
+    square = erasing_claims.hiding_what_excites(images, 3)(Bright(), images)
+    rows, columns = (square[0, 0] == mean).nonzero().unbind(1)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (2, 4, 7, 9) and torch.equal(square[1], images[1])
+
+
+def test_a_watching_change_sees_the_network_of_the_step_and_changes_what_it_learns_from():
+    images = torch.randint(0, 256, (8, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    seen = []
+
+    def watching(network, batch):
+        seen.append(next(network.parameters()).detach().clone())
+        return torch.zeros_like(batch)
+
+    labels, recipe = torch.arange(8) % 2, Recipe(4, 3, 4)
+    blind = train_classifier(images, labels, None, 0, recipe, watching=watching)
+    plain = train_classifier(images, labels, None, 0, recipe)
+    assert len(seen) == 3 and not torch.equal(seen[0], seen[2])
+    assert not torch.equal(blind.classifier.weight, plain.classifier.weight)
 
 
 def test_the_chosen_side_of_the_square_comes_from_validation(small, monkeypatch):

@@ -49,8 +49,8 @@ def test_every_experiment_returns_a_figure_for_every_method_of_its_pairs(small: 
         assert all(0 <= value <= 1 for value in figures.values()), key
 
 
-def test_there_are_seven_claims() -> None:
-    assert len(KEYS) == 7
+def test_there_are_eight_claims() -> None:
+    assert len(KEYS) == 8
 
 
 def test_the_arms_end_apart_and_one_seed_repeats() -> None:

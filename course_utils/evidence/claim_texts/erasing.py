@@ -91,8 +91,24 @@ register(
         experiment=erasing_claims.activations,
         pairs=[("first layer, Cutout", "first layer, none"), ("last layer, tail, Cutout", "last layer, tail, none")],
         smallest_effect=0.01,
-        unit="mean activation",
+        unit="activation",
         scale="Here: a network of four layers with batch norm in place of a ResNet-18. " + HIDING,
+    )
+)
+register(
+    Claim(
+        key="cutout-targeted",
+        source=CUTOUT + ", the authors' first try",
+        sentence=(
+            "Hiding what excites the network most, image by image and step by step, does better than hiding a random square: as a "
+            "square of the same side on that region, and as the whole region."
+        ),
+        experiment=erasing_claims.targeted,
+        pairs=[(name, "random square") for name in ("square on the most active region", "most active region")],
+        smallest_effect=0.01,
+        unit="accuracy",
+        scale="Here: drawn toys of 32 pixels, six classes, 200 training images of each, a small network, squares of 8 pixels. "
+        + HIDING,
     )
 )
 register(

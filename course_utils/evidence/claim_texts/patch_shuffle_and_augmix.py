@@ -108,3 +108,15 @@ register(
         scale=f"{ROBUST_TOYS} 20 training images of each class; local changes are the elastic and the pixelate corruption.",
     )
 )
+register(
+    Claim(
+        key="patch-shuffle-dose",
+        source="A claim of this course, about how much is shuffled",
+        sentence="With few training images, shuffling the windows of more than one image in twenty makes a network more accurate.",
+        experiment=patch_shuffle_and_augmix_claims.patch_shuffle_doses,
+        pairs=[(f"p = {p}", "p = 0.05") for p in (0.2, 0.5)],
+        smallest_effect=0.01,
+        unit="accuracy",
+        scale=f"{ROBUST_TOYS} 20 training images of each class.",
+    )
+)
