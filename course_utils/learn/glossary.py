@@ -270,6 +270,7 @@ TERMS: tuple[Term, ...] = (
         "The vector that a network gives for an input, in a space where distance means similarity.",
         "02_netvlad",
     ),
+    Term("entropy", "엔트로피", "How mixed or unsure a distribution is: 0 when one outcome is certain.", "15_mixing"),
     Term("epoch", "에폭", "One pass over the training data.", "02_netvlad"),
     Term("erasing", "지우기", "Hiding a part of a training image while its label stays.", "14_erasing"),
     Term("feature", "특징", "A number or a vector that says something about an input.", "01_vlad"),
@@ -329,6 +330,12 @@ TERMS: tuple[Term, ...] = (
     Term("junk", "제외 항목", "An item that is taken out of the list before it is judged.", "05_mean_average_precision"),
     Term("key point", "특징점", "A position in an image that can be found again in another image of the same thing.", "01_vlad"),
     Term("label", "레이블", "The answer that belongs to a training image.", "02_netvlad"),
+    Term(
+        "label-mass test",
+        "레이블 질량 검사",
+        "A test of a mixer with images that are their labels: what the image holds, the label has to say.",
+        "15_mixing",
+    ),
     Term("landmark", "랜드마크", "A place or a building that people know by name.", "03_delf"),
     Term("learning rate", "학습률", "How large a step of training is.", "02_netvlad"),
     Term("local descriptor", "지역 기술자", "The descriptor of a small part of an image.", "01_vlad"),
@@ -345,6 +352,13 @@ TERMS: tuple[Term, ...] = (
         "A curved surface near which the data lie; distance along it differs from the straight line.",
         "11_mining_on_manifolds",
     ),
+    Term(
+        "manifold intrusion",
+        "다양체 침범",
+        "A mixed example that lies where another class lives, so its mixed label is wrong.",
+        "15_mixing",
+    ),
+    Term("Manifold Mixup", "다양체 믹스업", "Mixup of two hidden tensors inside a network, and of the labels.", "15_mixing"),
     Term("margin", "마진", "How much closer the positive has to be than the negative before the loss is zero.", "02_netvlad"),
     Term("mask", "마스크", "An image that says for each pixel whether it belongs, or to which class.", "13_colour_and_space"),
     Term(
@@ -361,6 +375,10 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("metric learning", "거리 학습", "Learning an embedding whose distances mean similarity.", "02_netvlad"),
     Term("mining", "마이닝", "Looking for the examples from which a loss can learn most.", "02_netvlad"),
+    Term(
+        "mixing schedule", "혼합 일정", "In which epochs of a training images are mixed, and in which they are not.", "15_mixing"
+    ),
+    Term("Mixup", "믹스업", "Blending two images and their labels in the same proportion.", "15_mixing"),
     Term(
         "motion blur",
         "모션 블러",
@@ -458,6 +476,9 @@ TERMS: tuple[Term, ...] = (
         "강건성",
         "How little the answers of a model change when its images are damaged.",
         "17_patchshuffle_and_augmix",
+    ),
+    Term(
+        "SamplePairing", "표본 짝짓기", "Replacing an image by its mean with another one, while its own label stays.", "15_mixing"
     ),
     Term("saturation", "채도", "How far a colour is from grey.", "13_colour_and_space"),
     Term("segmentation", "분할", "Giving a class to every pixel.", "13_colour_and_space"),

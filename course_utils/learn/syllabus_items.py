@@ -329,7 +329,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "15_mixing",
         "step1",
         ("augment.SamplePairing",),
-        ("tests/augment/test_augment_sample_pairing.py",),
+        ("tests/augment/test_augment_mixup.py",),
         "Two images are mixed pixel by pixel and given to the network.",
         "Right, but two halves of the method are missing: the label of the first image is kept, "
         "and the mixing is switched on and off during training.",
@@ -352,7 +352,7 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "15_mixing",
         "step4",
         ("augment.mixed_example", "augment.mixed_example_methods"),
-        ("tests/augment/test_augment_mixed_example.py",),
+        ("tests/augment/test_augment_ways_of_mixing.py",),
         "Eight ways are announced; the description repeats the one of SamplePairing.",
         "The paper's code has 14 new ways, which can be grouped into eight families. Unlike SamplePairing, they mix the labels too.",
     ),
