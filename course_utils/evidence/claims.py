@@ -6,7 +6,13 @@ written down before the runs.
 
 from __future__ import annotations
 
-from course_utils.evidence.claim_texts import erasing, label_safety, patch_shuffle_and_augmix, retrieval  # noqa: F401
+from course_utils.evidence.claim_texts import (  # noqa: F401
+    erasing,
+    label_safety,
+    manifold_mixup,
+    patch_shuffle_and_augmix,
+    retrieval,
+)
 from course_utils.evidence.ledger import CLAIMS
 
 __all__ = ["CLAIMS"]

@@ -286,6 +286,12 @@ def erasing(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def spirals(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The spiral theatre, with blends of the input."""
+    return open_explorer("spirals", default("SpiralTheatre"), "explorer-spirals")
+
+
+@pytest.fixture(scope="session")
 def laboratory(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The assignment laboratory, below a reference explorer that computes nothing."""
     return open_explorer("laboratory", REFERENCE + default("AssignmentLaboratory"), "explorer-assignment")

@@ -28,6 +28,7 @@ HANDLES = {
     ".explorer-protocol": ("B", ("order",)),
     ".explorer-erasing": ("hole", ("hole",)),
     ".explorer-augmix": ("weights", ("first",)),
+    ".explorer-spirals": ("p5", ("points",)),
 }
 
 
@@ -44,6 +45,7 @@ HANDLES = {
         "pipeline",
         "erasing",
         "augmix",
+        "spirals",
     ]
 )
 def desk(request: pytest.FixtureRequest) -> Desk:
