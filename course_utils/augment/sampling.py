@@ -36,6 +36,8 @@ from torchvision.transforms.v2 import functional
 
 from course_utils.checks import checked_choice, checked_float, message
 
+WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""The integer dtype with as many bytes as a floating one."""
 TARGETS = (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.Mask)
 Params = TypeVar("Params")
 
@@ -294,12 +296,20 @@ def check_images(images: Tensor, unit_range: bool) -> None:
         raise ValueError(message("inputs", "images with at least one channel and pixel", f"shape {tuple(images.shape)}"))
     if not unit_range or images.dtype == torch.uint8 or not len(images):
         return
-    low, high = torch.aminmax(images.detach())
-    if bool((low >= 0) & (high <= 1)):
+    # Read as whole numbers, floats from 0 to 1 keep their order, negative ones are below them, NaN above: half the time.
+    bits = images.detach().view(WHOLE[images.dtype.itemsize])
+    low, high = torch.aminmax(bits)
+    if bool((low >= 0) & (high <= images.new_ones(1).view(bits.dtype)[0])):
         return
     inside = ((images >= 0) & (images <= 1)).flatten(1).all(1)  # False for NaN too
+    if bool(inside.all()):  # a negative zero among them
+        return
     i = int((~inside).nonzero()[0])
     values = images[i]
     got = "NaN" if bool(values.isnan().any()) else f"values from {float(values.min()):.4g} to {float(values.max()):.4g}"
-    advice = "Normalise with mean and deviation after the augmentation." if float(low) < 0 else "Divide by 255, or pass uint8."
+    advice = (
+        "Normalise with mean and deviation after the augmentation."
+        if bool((images < 0).any())
+        else "Divide by 255, or pass uint8."
+    )
     raise ValueError(message("inputs", "floating images with values in [0, 1]", f"{got} in image {i}", advice))

@@ -174,3 +174,26 @@ def test_rows_are_taken_from_tensors_only():
 def test_promised_errors_are_raised_in_words(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_the_range_is_checked_to_the_last_bit(dtype):
+    from course_utils.augment.sampling import check_images
+
+    one = torch.ones((), dtype=dtype)
+    images = torch.tensor([0.0, -0.0, 0.5, 1.0], dtype=dtype).view(4, 1, 1, 1)
+    check_images(images, unit_range=True)
+    check_images(images[:, :, ::2], unit_range=True)
+    check_images(images.expand(4, 3, 2, 2), unit_range=True)
+    too_high, too_low = torch.nextafter(one, 2 * one), -torch.finfo(dtype).tiny
+    for value, text in (
+        (too_high, "image 2"),
+        (too_low, "after the augmentation"),
+        (torch.nan, "NaN"),
+        (-torch.nan, "NaN"),
+        (torch.inf, "inf"),
+    ):
+        broken = images.clone()
+        broken[2] = value
+        with pytest.raises(ValueError, match=text):
+            check_images(broken, unit_range=True)
