@@ -86,10 +86,10 @@ class SpiralTheatre(PresetExplorer):
     def controls(self) -> Sequence[Control | Action]:
         """Return data set, place, alpha, the switch for blends, and the button for another start."""
         presets = widgets.Dropdown(options=list(PRESETS), description="data", layout=widgets.Layout(width="140px"))
-        places = widgets.Dropdown(options=list(PLACES), description="blend in", layout=widgets.Layout(width="208px"))
+        places = widgets.Dropdown(options=list(PLACES), description="blend in", layout=widgets.Layout(width="200px"))
         low, high = ALPHAS
         alpha = widgets.FloatLogSlider(value=1, base=10, min=low, max=high, step=0.1, description="alpha", readout_format=".2g")
-        alpha.layout.width = "230px"
+        alpha.layout.width = "196px"
         blends = widgets.Checkbox(description="show blends", indent=False, layout=widgets.Layout(width="auto"))
         for widget, width in ((presets, 36), (places, 58), (alpha, 42)):
             widget.style.description_width = f"{width}px"

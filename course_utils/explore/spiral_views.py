@@ -88,7 +88,7 @@ def draw_meters(state: SpiralState, result: SpiralResult) -> Scene:
     for k, (where, blends) in enumerate(zip(WHERE, result.blends)):
         used = "used: " if k in state.layers else ""
         rows.append((f"{used}blends {where}, on the other class", blends.intruding, VERMILION, f"{100 * blends.intruding:.0f} %"))
-    start, reach = 370.0, 400.0
+    start, reach = 392.0, 384.0
     layers: list[Layer] = []
     for i, (name, value, colour, words) in enumerate(rows):
         y = 18 + 27 * i
