@@ -9,3 +9,6 @@ from .ledger import register as register
 from .ledger import run as run
 from .ledger import show as show
 from .ledger import table as table
+from .affinity_and_diversity import affinity as affinity
+from .affinity_and_diversity import diversity as diversity
+from .affinity_and_diversity import train_with as train_with
