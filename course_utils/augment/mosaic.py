@@ -152,17 +152,14 @@ class Mosaic(v2.Transform):
         images, targets = _fitted(images, targets, size)
         plan, margin = self._seen(draw, size)
         canvas = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
-        tiles = [_tiles(images, draw, i, size, margin, canvas) for i in range(len(images))]
-        floating = images[0].is_floating_point()
-        fill = self.fill if floating else round(255 * self.fill)
+        tiles = _tiles(images, draw, size, margin, canvas)
+        fill = self.fill if images[0].is_floating_point() else round(255 * self.fill)
         out = images[0].new_full((len(images), len(images[0]), *canvas), fill)
-        for i, row in enumerate(tiles):
-            for tile in row:
-                _paste(out[i], images[tile.image], tile)
+        for tile in tiles:
+            _paste(out[tile.result], images[tile.image], tile)
         if plan is not None:
             out = plan.images(out, fill=fill)
-        done = [self._united(targets, one, None if plan is None else plan[i : i + 1], canvas) for i, one in enumerate(tiles)]
-        return out, done
+        return out, self._united(targets, tiles, plan, canvas)
 
     def forward(self, *inputs: Any) -> tuple[Tensor, list[Target]]:
         images, targets = _checked(inputs)
@@ -187,33 +184,43 @@ class Mosaic(v2.Transform):
         cut = GeometryPlan(plan.then(middle).matrix, size, canvas)
         return cut, margin
 
-    def _united(self, targets: list[Target], tiles: list[Tile], plan: GeometryPlan | None, canvas: tuple[int, int]) -> Target:
-        """Return the targets of one mosaic: those of its tiles, moved, cut, and without the objects that are lost."""
+    def _united(
+        self, targets: list[Target], tiles: list[Tile], plan: GeometryPlan | None, canvas: tuple[int, int]
+    ) -> list[Target]:
+        """Return the targets of all mosaics: moved with their tiles, cut, and without the objects that are lost.
+
+        All boxes of all mosaics are one list: ``row`` says which box of the inputs, ``tile`` where it lies.
+        """
         size = canvas if plan is None else plan.size
-        moved, area = [], []
-        for tile in tiles:
-            boxes = targets[tile.image]["boxes"].as_subclass(Tensor)
-            placed = boxes + boxes.new_tensor([tile.left, tile.top, tile.left, tile.top])
-            low, high = placed.new_tensor(tile.seen[1::-1]), placed.new_tensor(tile.seen[:1:-1])  # (x, y)
-            moved.append(torch.cat([placed[:, :2].clamp(low, high), placed[:, 2:].clamp(low, high)], dim=1))
-            area.append(box_area(boxes))
-        boxes, area = torch.cat(moved), torch.cat(area)
-        if plan is not None:
-            boxes = plan.boxes(boxes)[0].to(boxes.dtype)
-            area = area * plan.matrix[0, :2, :2].det().abs().to(area.dtype)
+        boxes = torch.cat([target["boxes"] for target in targets])
+        tile, row = _boxes_of_tiles([len(target["boxes"]) for target in targets], [one.image for one in tiles], boxes.device)
+        area = box_area(boxes)[row]
+        corner = boxes.new_tensor([(one.left, one.top) * 2 for one in tiles])[tile]
+        seen = boxes.new_tensor([(*one.seen[1::-1], *one.seen[:1:-1]) for one in tiles])[tile]  # left, top, right, bottom
+        boxes = (boxes[row] + corner).maximum(seen[:, :2].repeat(1, 2)).minimum(seen[:, 2:].repeat(1, 2))
+        result = torch.tensor([one.result for one in tiles], device=boxes.device)[tile]
+        if plan is not None and len(boxes):
+            mine = plan[result]
+            boxes = mine.boxes(boxes[:, None])[:, 0].to(boxes.dtype)
+            area = area * mine.matrix[:, :2, :2].det().abs().to(area.dtype)
         boxes = clip_boxes(boxes, size)
         sides = boxes[:, 2:] - boxes[:, :2]
         kept = (sides > self.min_side).all(1) & (box_area(boxes) > self.min_share * area)
         kept &= sides.amax(1) < self.max_aspect * sides.amin(1)
-        out: Target = {"boxes": tv_tensors.BoundingBoxes(boxes[kept], format="XYXY", canvas_size=size)}
-        parts = [targets[tile.image] for tile in tiles]
-        if "labels" in parts[0]:
-            out["labels"] = torch.cat([part["labels"] for part in parts])[kept]
-        if "masks" in parts[0]:
-            masks = _pasted_masks([part["masks"] for part in parts], tiles, canvas)
-            masks = masks if plan is None else move_target(masks, plan, CLASS_OUTSIDE)
-            out["masks"] = masks if masks.ndim == 2 else tv_tensors.Mask(masks[kept])
-        return out
+        n_kept = torch.bincount(result[kept], minlength=len(targets)).tolist()
+        done: list[Target] = [
+            {"boxes": tv_tensors.BoundingBoxes(one, format="XYXY", canvas_size=size)} for one in boxes[kept].split(n_kept)
+        ]
+        if "labels" in targets[0]:
+            for out, labels in zip(done, torch.cat([target["labels"] for target in targets])[row][kept].split(n_kept)):
+                out["labels"] = labels
+        if "masks" in targets[0]:
+            for i, out in enumerate(done):
+                mine = [one for one in tiles if one.result == i]
+                masks = _pasted_masks([targets[one.image]["masks"] for one in mine], mine, canvas)
+                masks = masks if plan is None else move_target(masks, plan[i : i + 1], CLASS_OUTSIDE)
+                out["masks"] = masks if masks.ndim == 2 else tv_tensors.Mask(masks[kept[result == i]])
+        return done
 
     def extra_repr(self) -> str:
         return f"size={self.size}, layout={self.layout!r}, p={self.p:g}"
@@ -224,11 +231,12 @@ class Mosaic(v2.Transform):
 
 @dataclass(frozen=True)
 class Tile:
-    """Where an image lies: its number, the row ``top`` and column ``left`` of its corner, and what is ``seen``.
+    """Where an image lies: in which ``result``, which ``image``, row ``top`` and column ``left`` of its corner, what is ``seen``.
 
     ``seen`` is (top, left, bottom, right) on the canvas; top and left of the image may be negative.
     """
 
+    result: int
     image: int
     top: int
     left: int
@@ -236,21 +244,33 @@ class Tile:
 
 
 def _tiles(
-    images: list[Tensor], draw: MosaicDraw, i: int, size: tuple[int, int], margin: tuple[int, int], canvas: tuple[int, int]
+    images: list[Tensor], draw: MosaicDraw, size: tuple[int, int], margin: tuple[int, int], canvas: tuple[int, int]
 ) -> list[Tile]:
-    """Return the four tiles of result ``i``, or the one of an image that stays alone in the middle."""
-    if not bool(draw.active[i]):
-        height, width = images[i].shape[-2:]
-        top, left = margin[0] + (size[0] - height) // 2, margin[1] + (size[1] - width) // 2
-        return [Tile(i, top, left, (top, left, top + height, left + width))]
-    y, x = (int(v) + m for v, m in zip(draw.points[i], margin))
+    """Return the tiles of all results: four, or the one of an image that stays alone in the middle."""
     tiles = []
-    for place, k in enumerate(draw.partners[i].tolist()):
-        height, width = images[k].shape[-2:]
-        top, left = (y - height if place < 2 else y), (x - width if place % 2 == 0 else x)
-        seen = (max(top, 0), max(left, 0), min(top + height, canvas[0]), min(left + width, canvas[1]))
-        tiles.append(Tile(k, top, left, seen))
+    for i, (active, partners, point) in enumerate(zip(draw.active.tolist(), draw.partners.tolist(), draw.points.tolist())):
+        if not active:
+            height, width = images[i].shape[-2:]
+            top, left = margin[0] + (size[0] - height) // 2, margin[1] + (size[1] - width) // 2
+            tiles.append(Tile(i, i, top, left, (top, left, top + height, left + width)))
+            continue
+        y, x = point[0] + margin[0], point[1] + margin[1]
+        for place, k in enumerate(partners):
+            height, width = images[k].shape[-2:]
+            top, left = (y - height if place < 2 else y), (x - width if place % 2 == 0 else x)
+            seen = (max(top, 0), max(left, 0), min(top + height, canvas[0]), min(left + width, canvas[1]))
+            tiles.append(Tile(i, k, top, left, seen))
     return tiles
+
+
+def _boxes_of_tiles(counts: list[int], images: list[int], device: Any) -> tuple[Tensor, Tensor]:
+    """Return for every box of every tile the number of its tile, and its row among the boxes of all images."""
+    count = torch.tensor(counts, device=device)
+    image = torch.tensor(images, device=device)
+    mine = count[image]  # boxes of each tile
+    tile = torch.arange(len(images), device=device).repeat_interleave(mine)
+    place = torch.arange(len(tile), device=device) - (mine.cumsum(0) - mine)[tile]  # first, second, ... of its image
+    return tile, (count.cumsum(0) - count)[image[tile]] + place
 
 
 def _paste(canvas: Tensor, image: Tensor, tile: Tile) -> None:
@@ -299,7 +319,7 @@ def _checked(inputs: tuple) -> tuple[list[Tensor], list[Target]]:
     if len(inputs) != 2 or isinstance(inputs[1], Tensor):
         advice = "A mosaic has no label weights: give the boxes of every image."
         raise TypeError(message("inputs", "images and a list of dictionaries", f"{len(inputs)} inputs", advice))
-    images, targets = list(inputs[0]), list(inputs[1])
+    images, targets = list(inputs[0].as_subclass(Tensor) if isinstance(inputs[0], Tensor) else inputs[0]), list(inputs[1])
     if not images or len(images) != len(targets):
         raise ValueError(
             message("targets", "one dictionary for each image, and at least one of them", f"{len(targets)} for {len(images)}")
@@ -311,9 +331,12 @@ def _checked(inputs: tuple) -> tuple[list[Tensor], list[Target]]:
             raise TypeError(message(f"images[{i}]", "a tensor (C, h, w)", got))
         if image.dtype != first.dtype or len(image) != len(first):
             raise ValueError(message(f"images[{i}]", f"{first.dtype} with {len(first)} channels", f"{image.dtype}, {len(image)}"))
-        check_images(image[None], unit_range=False)
-        check_finite(image[None])
         _check_target(i, image, target, keys)
+    for batch in [inputs[0]] if isinstance(inputs[0], Tensor) else [image[None] for image in images]:
+        check_images(batch, unit_range=False)
+        check_finite(batch)
+    if not bool(torch.cat([target["boxes"].as_subclass(Tensor).flatten() for target in targets]).isfinite().all()):
+        raise ValueError(message("targets", "dictionaries with finite boxes", "NaN or infinity"))
     return images, targets
 
 
@@ -326,8 +349,6 @@ def _check_target(i: int, image: Tensor, target: Any, keys: set[str]) -> None:
     if not isinstance(boxes, tv_tensors.BoundingBoxes) or tuple(boxes.canvas_size) != size:
         got = f"canvas {tuple(boxes.canvas_size)}" if isinstance(boxes, tv_tensors.BoundingBoxes) else type(boxes).__name__
         raise TypeError(message(f"{name}['boxes']", f"`tv_tensors.BoundingBoxes` on the canvas {size}", got))
-    if boxes.is_floating_point() and not bool(boxes.as_subclass(Tensor).isfinite().all()):
-        raise ValueError(message(f"{name}['boxes']", "finite", "NaN or infinity"))
     if labels is not None and (labels.is_floating_point() or labels.shape != (len(boxes),)):
         advice = "A mosaic mixes no labels: every box that stays keeps its class."
         got = f"{labels.dtype}, shape {tuple(labels.shape)}"

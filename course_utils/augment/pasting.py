@@ -91,7 +91,19 @@ class PastePlan(MixPlan):
     def _blended(self, images: Tensor) -> Tensor:
         if self.size[0] * self.size[1] > SMALL:
             return self._pasted(images)
-        return super()._blended(images) if self.shifts is None else self._gathered(images)
+        if self.shifts is not None:
+            return self._gathered(images)
+        out = self._first(images)
+        for j in range(1, self.partners.shape[1]):
+            inside = covered(self.rectangles[:, j : j + 1], *self.size)
+            out = torch.where(inside, images.index_select(0, self.partners[:, j]), out)
+        return out
+
+    def _first(self, images: Tensor) -> Tensor:
+        """Return the first image of every row; without a copy where row i is image i."""
+        first = self.partners[:, 0]
+        itself = torch.arange(len(images), device=first.device)
+        return images if torch.equal(first, itself) else images.index_select(0, first)
 
     def _gathered(self, images: Tensor) -> Tensor:
         """Return the images by one index: image, channel and pixel of every value."""
@@ -107,7 +119,7 @@ class PastePlan(MixPlan):
     def _pasted(self, images: Tensor) -> Tensor:
         """Return the images rectangle by rectangle."""
         if self.shifts is None:  # the first image is whole
-            out, first, shifts = images.index_select(0, self.partners[:, 0]), 1, torch.zeros_like(self.rectangles[..., :2])
+            out, first, shifts = self._first(images).clone(), 1, torch.zeros_like(self.rectangles[..., :2])
         else:
             out, first, shifts = images.new_empty(len(self), *images.shape[1:]), 0, self.shifts
         pieces = torch.cat([self.partners[..., None], self.rectangles, shifts], dim=-1)[:, first:].tolist()
