@@ -430,8 +430,8 @@ SABOTAGES = (
     Sabotage(
         name="mosaic-boxes-moved-down-instead-of-right",
         file="course_utils/augment/mosaic.py",
-        right="boxes.new_tensor([tile.left, tile.top, tile.left, tile.top])",
-        wrong="boxes.new_tensor([tile.top, tile.left, tile.top, tile.left])",
+        right="corner = boxes.new_tensor([(one.left, one.top) * 2 for one in tiles])[tile]",
+        wrong="corner = boxes.new_tensor([(one.top, one.left) * 2 for one in tiles])[tile]",
         tests=("tests/augment/test_augment_mosaic.py",),
         chapter="16_cutting_and_pasting",
     ),
