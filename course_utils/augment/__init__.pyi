@@ -91,6 +91,7 @@ from .mixup import MixUp as MixUp
 from .mixup import SamplePairing as SamplePairing
 from .mixup import PairingSchedule as PairingSchedule
 from .ways_of_mixing import MixedExample as MixedExample
+from .ways_of_mixing import Recipe as Recipe
 from .ways_of_mixing import mixed_example as mixed_example
 from .ways_of_mixing import mixed_example_methods as mixed_example_methods
 from .manifold_mixup import ManifoldMixup as ManifoldMixup

@@ -1,6 +1,7 @@
 """The figures of `15_mixing`: images over their labels, masks, ratios, schedules, and what training longer changes.
 
-Every function takes data and draws; nothing is computed here that a reader could want to know.
+Those in the plane stand in ``manifold_mixup_figures``. Every function takes data and draws; nothing is computed here that a
+reader could want to know.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.augment.decision_maps import DecisionMap
-from course_utils.plotting import BLUE, GREY, LINE_COLOURS, VERMILION, draw_image, new_figure
+from course_utils.plotting import BLUE, GREY, LINE_COLOURS, VERMILION, as_picture, draw_image, new_figure
 
 PAIR = (BLUE, VERMILION, "#009E73", "#CC79A7")
 """Colours of the first, second, third and fourth image of a mixture, in every figure of chapters 15 and 16."""
@@ -35,7 +35,8 @@ def labelled_grid(
     weights = np.asarray(weights, dtype=float)
     n_columns = min(n_columns, len(images))
     n_rows = -(-len(images) // n_columns)
-    cell = 9 / n_columns
+    height, width = as_picture(images[0]).shape[:2]
+    cell = 9 / n_columns * height / width
     figure, axes = new_figure(
         2 * n_rows,
         n_columns,
@@ -167,17 +168,4 @@ def draw_intervals(ax: Any, intervals: Mapping[str, tuple[float, float, float]],
     ax.set_yticks(range(len(ordered)), [name.replace("_", " ") for name, _ in ordered])
     ax.set(xlabel=unit)
     ax.grid(axis="x")
-    return ax
-
-
-def draw_decision_map(ax: Any, found: DecisionMap, points: Any, labels: Any, title: str) -> Any:
-    """Draw the answers of a classifier of two classes over the plane, the unsure region in white, and the points on top."""
-    left, right, bottom, top = found.box
-    first = found.probabilities[..., 1].numpy()
-    ax.imshow(first, extent=(left, right, bottom, top), origin="lower", cmap="PuOr", vmin=0, vmax=1, aspect="auto", alpha=0.85)
-    points, labels = np.asarray(points), np.asarray(labels)
-    for label, marker, face in ((0, "o", "white"), (1, "^", "black")):
-        ax.scatter(*points[labels == label].T, s=11, marker=marker, facecolor=face, edgecolor="black", linewidth=0.5)
-    ax.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
-    ax.set_title(title, fontsize=11, fontweight="normal", loc="center")
     return ax

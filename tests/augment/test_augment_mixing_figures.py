@@ -72,10 +72,3 @@ def test_gains_over_steps_have_their_means_in_a_line(ax):
 def test_intervals_are_sorted_and_marked(ax):
     figures.draw_intervals(ax, {"b_c": (0.1, 0.2, 0.3), "a": (-0.3, -0.2, -0.1), "d": (-0.1, 0.0, 0.1)}, "points")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "d", "b c"]
-
-
-def test_a_decision_map_shows_the_probability_of_the_second_class(ax):
-    found = augment.decision_map(lambda x: torch.stack([-x[:, 0], x[:, 0]], 1), (-1, 1, -2, 2), 10)
-    figures.draw_decision_map(ax, found, np.zeros((2, 2)), [0, 1], "title")
-    shown = ax.images[0].get_array()
-    assert shown[:, -1].min() > 0.5 > shown[:, 0].max() and ax.get_title() == "title"
