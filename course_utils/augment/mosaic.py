@@ -43,7 +43,9 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from course_utils.augment.mixing import check_finite, draw_partners
+from course_utils.augment.pasting import PastePlan
 from course_utils.augment.plan import GeometryPlan, translation
+from course_utils.augment.resample import SMALL
 from course_utils.augment.sampling import check_images, corners, uniform
 from course_utils.augment.spatial import Affine, AffineParams
 from course_utils.augment.targets import box_area, clip_boxes, move_target
@@ -154,9 +156,16 @@ class Mosaic(v2.Transform):
         canvas = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
         tiles = _tiles(images, draw, size, margin, canvas)
         fill = self.fill if images[0].is_floating_point() else round(255 * self.fill)
-        out = images[0].new_full((len(images), len(images[0]), *canvas), fill)
-        for tile in tiles:
-            _paste(out[tile.result], images[tile.image], tile)
+        if (
+            canvas[0] * canvas[1] <= SMALL
+            and len(tiles) == 4 * len(images)
+            and {image.shape[-2:] for image in images} == {canvas}
+        ):
+            out = _by_one_index(images, draw.partners, tiles, canvas)
+        else:
+            out = images[0].new_full((len(images), len(images[0]), *canvas), fill)
+            for tile in tiles:
+                _paste(out[tile.result], images[tile.image], tile)
         if plan is not None:
             out = plan.images(out, fill=fill)
         return out, self._united(targets, tiles, plan, canvas)
@@ -277,6 +286,13 @@ def _paste(canvas: Tensor, image: Tensor, tile: Tile) -> None:
     """Write the part of an image or mask (..., h, w) that is seen into a canvas (..., H', W')."""
     t, l, b, r = tile.seen
     canvas[..., t:b, l:r] = image[..., t - tile.top : b - tile.top, l - tile.left : r - tile.left]
+
+
+def _by_one_index(images: list[Tensor], partners: Tensor, tiles: list[Tile], size: tuple[int, int]) -> Tensor:
+    """Return small mosaics (n, C, H, W) of images of their own size, which cover every pixel: read as one batch."""
+    rows = [(*t.seen[:2], t.seen[2] - t.seen[0], t.seen[3] - t.seen[1], -t.top, -t.left) for t in tiles]
+    pieces = torch.tensor(rows, device=partners.device).view(len(images), 4, 6)
+    return PastePlan(partners, pieces[..., :4], size, pieces[..., 4:]).images(torch.stack(images))
 
 
 def _pasted_masks(masks: list[Tensor], tiles: list[Tile], canvas: tuple[int, int]) -> tv_tensors.Mask:

@@ -219,6 +219,12 @@ TERMS: tuple[Term, ...] = (
         "09_dimension_reduction",
     ),
     Term(
+        "cutting and pasting",
+        "잘라 붙이기",
+        "Making a training image of parts of several ones, with a label that counts their areas.",
+        "16_cutting_and_pasting",
+    ),
+    Term(
         "data augmentation",
         "데이터 증강",
         "Changing training images in ways that should not change the answer.",
@@ -330,6 +336,7 @@ TERMS: tuple[Term, ...] = (
     Term("junk", "제외 항목", "An item that is taken out of the list before it is judged.", "05_mean_average_precision"),
     Term("key point", "특징점", "A position in an image that can be found again in another image of the same thing.", "01_vlad"),
     Term("label", "레이블", "The answer that belongs to a training image.", "02_netvlad"),
+    Term("label weight", "레이블 가중치", "The share that one class has in a soft label.", "16_cutting_and_pasting"),
     Term(
         "label-mass test",
         "레이블 질량 검사",
