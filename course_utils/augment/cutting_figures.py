@@ -13,7 +13,7 @@ import numpy as np
 from course_utils.augment.mixing_court import CourtRow
 from course_utils.plotting import BLUE, FILL_COLOURS, GREEN, GREY, LINE_COLOURS, VERMILION, as_picture, draw_image, new_figure
 
-SMALLEST_TEXT = 0.2  # a narrower part of a label bar stays without a number
+SMALLEST_TEXT = 0.27  # a narrower part of a label bar stays without a number
 
 
 def labelled_figure(images: Sequence[Any], labels: Any, names: Sequence[str], titles: Sequence[str], width: float = 9.0) -> Any:
