@@ -10,6 +10,7 @@ from course_utils.evidence.claim_texts import (  # noqa: F401
     erasing,
     label_safety,
     manifold_mixup,
+    mixing,
     patch_shuffle_and_augmix,
     retrieval,
 )
