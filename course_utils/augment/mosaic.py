@@ -318,10 +318,12 @@ def _fitted(
         height, width = image.shape[-2:]
         scale = min(size[0] / height, size[1] / width)
         new = (max(round(height * scale), 1), max(round(width * scale), 1))
-        plain = {**target, "boxes": tv_tensors.wrap(target["boxes"].float(), like=target["boxes"])}
+        plain, boxes = dict(target), target["boxes"]
+        if not boxes.is_floating_point():
+            plain["boxes"] = tv_tensors.wrap(boxes.float(), like=boxes)
         if new != (height, width):
             image = functional.resize(image, list(new), antialias=True)
-            plain["boxes"] = functional.resize(target["boxes"], list(new))
+            plain["boxes"] = functional.resize(plain["boxes"], list(new))
             if "masks" in target:
                 plain["masks"] = functional.resize(target["masks"], list(new))
         plain["boxes"] = corners(plain["boxes"])

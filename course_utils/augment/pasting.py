@@ -106,15 +106,15 @@ class PastePlan(MixPlan):
         return images if torch.equal(first, itself) else images.index_select(0, first)
 
     def _gathered(self, images: Tensor) -> Tensor:
-        """Return the images by one index: image, channel and pixel of every value."""
+        """Return the images by one index: the pixels of the whole batch are rows of C values."""
         n, (height, width), channels = len(self), self.size, images.shape[1]
-        start = self.partners * (channels * height * width) + self.shifts[..., 0] * width + self.shifts[..., 1]  # (n, k)
+        start = self.partners * (height * width) + self.shifts[..., 0] * width + self.shifts[..., 1]  # (n, k)
         base = start[:, -1, None, None, None].expand(n, 1, height, width)
         for j, share in enumerate(self.shares.unbind(1)):
             base = torch.where(share, start[:, j, None, None, None], base)
-        pixel = torch.arange(height * width, device=base.device).view(height, width)
-        channel = torch.arange(channels, device=base.device)[:, None, None] * (height * width)
-        return images.flatten()[base + (pixel + channel)]
+        index = base + torch.arange(height * width, device=base.device).view(height, width)  # (n, 1, H, W)
+        pixels = images.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, index.flatten())
+        return pixels.view(n, height, width, channels).permute(0, 3, 1, 2).contiguous()
 
     def _pasted(self, images: Tensor) -> Tensor:
         """Return the images rectangle by rectangle."""
