@@ -240,6 +240,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "What is the label of half a cat and half a dog?",
         49,
         names=_names("augment", "SamplePairing", "MixUp", "mixed_example", "ManifoldMixup"),
+        built=True,
     ),
     Chapter(
         "16_cutting_and_pasting",
