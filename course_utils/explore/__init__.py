@@ -12,6 +12,7 @@ In the order in which the course meets them:
 - ``PushAndPull``: whom a ranking loss pushes, and whom it leaves alone (`06_listwise_ap_loss`);
 - ``PipelineBench``: drag augmentations into order, and see what moves along (`13_colour_and_space`);
 - ``ErasingBench``: draw a hole, and watch score and activation map change (`14_erasing`);
+- ``MixerBench``: draw a box or paint a mask, and watch label and network follow (`16_cutting_and_pasting`);
 - ``SpiralTheatre``: drag points, choose where to blend, and watch a network learn (`15_mixing`);
 - ``AugMixGraph``: chains, weights, three answers and their divergence (`17_patchshuffle_and_augmix`).
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from course_utils.explore.detection_bench import DetectionBench
     from course_utils.explore.erasing_bench import ErasingBench
     from course_utils.explore.matching_bench import MatchingBench
+    from course_utils.explore.mixer_bench import MixerBench
     from course_utils.explore.pipeline_bench import PipelineBench
     from course_utils.explore.protocol_switch import ProtocolSwitch
     from course_utils.explore.push_and_pull import PushAndPull
@@ -52,6 +54,7 @@ _HOME = {
     "PushAndPull": "push_and_pull",
     "PipelineBench": "pipeline_bench",
     "ErasingBench": "erasing_bench",
+    "MixerBench": "mixer_bench",
     "SpiralTheatre": "spiral_theatre",
     "AugMixGraph": "augmix_graph",
     "Explorer": "base",
@@ -74,6 +77,7 @@ __all__ = [  # noqa: RUF022 - the order of teaching
     "PushAndPull",
     "PipelineBench",
     "ErasingBench",
+    "MixerBench",
     "SpiralTheatre",
     "AugMixGraph",
     "Explorer",

@@ -286,6 +286,12 @@ def erasing(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def mixer(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The mixer bench, with a box that sticks out."""
+    return open_explorer("mixer", default("MixerBench"), "explorer-mixer")
+
+
+@pytest.fixture(scope="session")
 def spirals(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The spiral theatre, with blends of the input."""
     return open_explorer("spirals", default("SpiralTheatre"), "explorer-spirals")

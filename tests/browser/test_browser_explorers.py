@@ -28,6 +28,7 @@ HANDLES = {
     ".explorer-protocol": ("B", ("order",)),
     ".explorer-erasing": ("hole", ("hole",)),
     ".explorer-augmix": ("weights", ("first",)),
+    ".explorer-mixer": ("box", ("box",)),
     ".explorer-spirals": ("p5", ("points",)),
 }
 
@@ -45,6 +46,7 @@ HANDLES = {
         "pipeline",
         "erasing",
         "augmix",
+        "mixer",
         "spirals",
     ]
 )

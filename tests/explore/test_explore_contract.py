@@ -35,6 +35,9 @@ from course_utils.explore.matching import SCALES, MatchState
 from course_utils.explore.matching_bench import MatchingBench
 from course_utils.explore.matching_play import GUESSES as EXPECTATIONS
 from course_utils.explore.matching_play import PRESETS as PAIRS
+from course_utils.explore.mixer import METHODS as MIXER_METHODS
+from course_utils.explore.mixer import MixerState
+from course_utils.explore.mixer_bench import MixerBench
 from course_utils.explore.pipeline import PipelineState
 from course_utils.explore.pipeline_bench import PipelineBench
 from course_utils.explore.pipeline_operations import OPERATIONS, Chip
@@ -339,6 +342,26 @@ _SPIRAL_EXTREMES = (
     replace(SPIRALS["spirals"], steps=0, layers=(1, 2), log_alpha=-9.0),
 )
 
+_MIXER_STATES = st.builds(
+    MixerState,
+    preset=st.sampled_from([*MIXER_METHODS, "nowhere"]),
+    pictures=st.tuples(*[st.integers(-1, 20)] * 4),
+    box=st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL),
+    point=st.tuples(_PIXEL, _PIXEL),
+    ratio=st.floats(-1, 2),
+    strokes=st.lists(st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL), max_size=3).map(tuple),
+    draft=st.none() | st.tuples(_PIXEL, _PIXEL, _PIXEL, _PIXEL),
+    draw=st.integers(-1, 99),
+    masked=st.booleans(),
+)
+_MIXER_EXTREMES = (
+    MixerState(box=(-9e3, -9e3, 9e3, 9e3)),  # the second picture alone
+    MixerState(box=(47.0, 47.0, 47.0, 47.0), draft=(5.0, 5.0, 5.0, 5.0)),
+    MixerState(preset="RICAP", point=(0.0, 99.0), pictures=(7, 7, 7, 7)),
+    MixerState(preset="brush", strokes=((0.0, 0.0, 48.0, 48.0),) * 99),
+    MixerState(preset="Mixup", ratio=1.0),
+)
+
 _PLACE = st.tuples(st.sampled_from([*CHOICES, "no such operation"]), st.floats(-20, 20))
 _MIXTURE = st.builds(
     Mixture,
@@ -383,6 +406,7 @@ EXPLORERS = {
     "augmix-strong": Case(lambda _get: AugMixGraph("too strong"), _GRAPH_STATES, _GRAPH_EXTREMES),
     "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
+    "mixer": Case(lambda _get: MixerBench(), _MIXER_STATES, _MIXER_EXTREMES),
     "spirals": Case(lambda _get: SpiralTheatre(scheduler=lambda _pause, _piece: None), _SPIRAL_STATES, _SPIRAL_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
