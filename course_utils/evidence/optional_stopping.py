@@ -73,7 +73,8 @@ class FalseAlarms:
     Attributes
     ----------
     once, peeking : arrays of shape (N,)
-        By one look at n, and by looks at every number of seeds from ``first`` to n. 0 before ``first``.
+        By one look at n, and by looks at every number of seeds from ``first`` to n. 0 before ``first``. Three or four recorded
+        differences are not normal, so ``once`` may start above the level that the interval promises.
     """
 
     once: np.ndarray

@@ -14,7 +14,8 @@ In the order in which the course meets them:
 - ``ErasingBench``: draw a hole, and watch score and activation map change (`14_erasing`);
 - ``MixerBench``: draw a box or paint a mask, and watch label and network follow (`16_cutting_and_pasting`);
 - ``SpiralTheatre``: drag points, choose where to blend, and watch a network learn (`15_mixing`);
-- ``AugMixGraph``: chains, weights, three answers and their divergence (`17_patchshuffle_and_augmix`).
+- ``AugMixGraph``: chains, weights, three answers and their divergence (`17_patchshuffle_and_augmix`);
+- ``EvidenceDesk``: seeds one by one, and what stopping early costs (`18_does_it_help`).
 
 To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
 ``Event`` (``explore.canvas``). The names are looked up on first use.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from course_utils.explore.convention_court import ConventionCourt
     from course_utils.explore.detection_bench import DetectionBench
     from course_utils.explore.erasing_bench import ErasingBench
+    from course_utils.explore.evidence_desk import EvidenceDesk
     from course_utils.explore.matching_bench import MatchingBench
     from course_utils.explore.mixer_bench import MixerBench
     from course_utils.explore.pipeline_bench import PipelineBench
@@ -57,6 +59,7 @@ _HOME = {
     "MixerBench": "mixer_bench",
     "SpiralTheatre": "spiral_theatre",
     "AugMixGraph": "augmix_graph",
+    "EvidenceDesk": "evidence_desk",
     "Explorer": "base",
     "View": "base",
     "Control": "base",
@@ -80,6 +83,7 @@ __all__ = [  # noqa: RUF022 - the order of teaching
     "MixerBench",
     "SpiralTheatre",
     "AugMixGraph",
+    "EvidenceDesk",
     "Explorer",
     "View",
     "Control",

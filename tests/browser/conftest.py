@@ -292,6 +292,12 @@ def mixer(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 
 
 @pytest.fixture(scope="session")
+def evidence(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The evidence desk, with eight seeds."""
+    return open_explorer("evidence", default("EvidenceDesk"), "explorer-evidence")
+
+
+@pytest.fixture(scope="session")
 def spirals(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The spiral theatre, with blends of the input."""
     return open_explorer("spirals", default("SpiralTheatre"), "explorer-spirals")

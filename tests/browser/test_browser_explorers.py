@@ -29,6 +29,7 @@ HANDLES = {
     ".explorer-erasing": ("hole", ("hole",)),
     ".explorer-augmix": ("weights", ("first",)),
     ".explorer-mixer": ("box", ("box",)),
+    ".explorer-evidence": ("seeds", ("shown",)),
     ".explorer-spirals": ("p5", ("points",)),
 }
 
@@ -47,6 +48,7 @@ HANDLES = {
         "erasing",
         "augmix",
         "mixer",
+        "evidence",
         "spirals",
     ]
 )

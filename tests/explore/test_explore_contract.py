@@ -31,6 +31,8 @@ from course_utils.explore.detection import PROTOCOLS, TASKS, BenchState
 from course_utils.explore.detection_bench import DetectionBench
 from course_utils.explore.erasing import FILLS, METHODS, ErasingState
 from course_utils.explore.erasing_bench import ErasingBench
+from course_utils.explore.evidence_desk import EvidenceDesk
+from course_utils.explore.evidence_state import QUESTIONS, DeskState
 from course_utils.explore.matching import SCALES, MatchState
 from course_utils.explore.matching_bench import MatchingBench
 from course_utils.explore.matching_play import GUESSES as EXPECTATIONS
@@ -362,6 +364,20 @@ _MIXER_EXTREMES = (
     MixerState(preset="Mixup", ratio=1.0),
 )
 
+_DESK_STATES = st.builds(
+    DeskState,
+    preset=st.sampled_from([*QUESTIONS, "nothing"]),
+    shown=st.integers(-1, 99),
+    order=st.integers(-1, 20),
+    strict=st.booleans(),
+    stopped=st.booleans(),
+)
+_DESK_EXTREMES = (
+    DeskState(shown=2),
+    DeskState(shown=99, stopped=True, strict=True),
+    DeskState("AP loss", shown=3, order=10_001, stopped=True),
+)
+
 _PLACE = st.tuples(st.sampled_from([*CHOICES, "no such operation"]), st.floats(-20, 20))
 _MIXTURE = st.builds(
     Mixture,
@@ -407,6 +423,7 @@ EXPLORERS = {
     "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
     "mixer": Case(lambda _get: MixerBench(), _MIXER_STATES, _MIXER_EXTREMES),
+    "evidence": Case(lambda _get: EvidenceDesk(), _DESK_STATES, _DESK_EXTREMES),
     "spirals": Case(lambda _get: SpiralTheatre(scheduler=lambda _pause, _piece: None), _SPIRAL_STATES, _SPIRAL_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
