@@ -171,7 +171,7 @@ class MixerBench(PresetExplorer):
         best = int(result.scores.argmax())
         raw = f" (raw lambda would say {100 * result.raw:.0f} % for the first)" if result.raw is not None else ""
         how = state.preset.replace("_", " ")
-        return f"By {how} the label is {parts}{raw}; the network says {names[best]} with {100 * result.scores[best]:.0f} %."
+        return f"By {how} the label is {parts}{raw}, and the network says {names[best]}."
 
     def goal(self, state: MixerState, result: MixerResult) -> str:
         """Return the task, or what it shows."""

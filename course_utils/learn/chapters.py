@@ -249,6 +249,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "What if the halves are pasted and not blended?",
         44,
         names=_names("augment", "RICAP", "Mosaic", "CutMix", "SmoothMix"),
+        built=True,
     ),
     Chapter(
         "17_patchshuffle_and_augmix",
