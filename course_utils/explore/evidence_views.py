@@ -11,7 +11,7 @@ from course_utils.explore.evidence_state import FIRST_LOOK, N_REPLAYS, DeskResul
 from course_utils.explore.scene import Layer, Mark, Points, Rail, Scene, Segments, Text
 from course_utils.plotting import BLUE, GREY, VERMILION
 
-WIDE, SIDE = 880, 436  # pixels, the width of the seeds and of the two charts
+WIDE, SIDE = 832, 412  # pixels, the width of the seeds and of the two charts
 TALL, LOW = 250, 270
 METHOD, OTHER = BLUE, VERMILION
 
@@ -98,8 +98,8 @@ def interval_scene(state: DeskState, result: DeskResult) -> Scene:
     layers, box = _frame(n, -top, top, ticks, title)
     layers.append(Segments([[0.5, 0.0]], [[n + 0.5, 0.0]], "text", 1.5))
     layers.append(Segments([[0.5, effect]], [[n + 0.5, effect]], "muted", 1.5, dashed=True))
-    words = ["★ excludes 0", "dashed: smallest difference that counts"]
-    layers.append(Text([[n + 0.5, -0.78 * top], [n + 0.5, -0.93 * top]], words, "muted", 12, "right", halo=True))
+    words = "★ excludes 0; dashed: smallest that counts"
+    layers.append(Text([[n + 0.5, -0.92 * top]], [words], "muted", 12, "right", halo=True))
     x = np.arange(2, n + 1)
     sure = (low[1:] > 0) | (high[1:] < 0)
     for first, last, pale in ((0, state.shown - 1, False), (state.shown - 1, n - 1 if state.stopped else 0, True)):
@@ -120,7 +120,7 @@ def replays_scene(state: DeskState, result: DeskResult) -> Scene:
     """Return the share of replays that report an effect that is not there, with one look and with a look at every seed."""
     n, alarms = len(result.pool), result.alarms
     allowed = 1 - state.confidence
-    top = max(0.1 * np.ceil(10 * max(float(alarms.peeking.max()), allowed)), 0.2)
+    top = max(0.1 * np.ceil(13 * max(float(alarms.peeking.max()), allowed)), 0.2)
     ticks = [(y, f"{100 * y:.0f} %") for y in np.linspace(0, top, 3)]
     layers, box = _frame(n, 0.0, top, ticks, f"False alarms in {N_REPLAYS} replays without an effect")
     layers.append(Segments([[0.5, allowed]], [[n + 0.5, allowed]], "muted", 1.5, dashed=True))
@@ -130,13 +130,13 @@ def replays_scene(state: DeskState, result: DeskResult) -> Scene:
         if state.shown >= FIRST_LOOK:
             layers.append(Points([[state.shown, rates[state.shown - 1]]], colour, 7.0, shape))
     layers.append(Segments([[state.shown, 0.0]], [[state.shown, top]], "muted", 1, dashed=True))
-    words = [
-        f"■ a look after every seed: {100 * alarms.peeking[-1]:.0f} %",
-        f"● one look at the end: {100 * alarms.once[-1]:.0f} %",
-    ]
-    for words_, colour, y in zip(words, (VERMILION, BLUE), (0.97, 0.87)):
-        layers.append(Text([[0.7, y * top]], [words_], colour, 13, "left", bold=True, halo=True))
-    layers.append(Text([[n + 0.5, allowed - 0.04 * top]], [f"promised: {100 * allowed:.0f} %"], "muted", 12, "right", halo=True))
+    legend = (
+        (f"■ a look after every seed: {100 * alarms.peeking[-1]:.0f} %", VERMILION),
+        (f"● one look at the end: {100 * alarms.once[-1]:.0f} %", BLUE),
+        (f"dashed: {100 * allowed:.0f} % promised", "muted"),
+    )
+    for i, (words, colour) in enumerate(legend):
+        layers.append(Text([[0.7, (0.96 - 0.1 * i) * top]], [words], colour, 13, bold=i < 2, halo=True))
     rate = alarms.peeking[state.shown - 1]
     label = f"By {state.shown} seeds {100 * rate:.0f} % of the replays without an effect have reported one to a reader who peeks."
     return Scene(SIDE, LOW, box, label, layers)
