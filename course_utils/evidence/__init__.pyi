@@ -12,3 +12,4 @@ from .ledger import table as table
 from .affinity_and_diversity import affinity as affinity
 from .affinity_and_diversity import diversity as diversity
 from .affinity_and_diversity import train_with as train_with
+from .pools import recorded_pools as recorded_pools

@@ -18,13 +18,12 @@ from course_utils.explore.evidence_state import (
     DeskResult,
     DeskState,
     Evidence,
-    Pool,
     next_seed,
     other_order,
     react_seeds,
-    recorded_pools,
 )
 from course_utils.explore.evidence_views import interval_scene, replays_scene, seeds_scene, verdict_words
+from course_utils.training.optional_stopping import Pool
 
 
 class EvidenceDesk(PresetExplorer):
@@ -32,10 +31,10 @@ class EvidenceDesk(PresetExplorer):
 
     Parameters
     ----------
+    pools : mapping from question to ``training.optional_stopping.Pool``
+        Paired figures: those of the course are ``evidence.recorded_pools()``.
     preset : str, optional
-        The question to begin with, a key of ``explore.evidence_state.QUESTIONS`` or of ``pools``.
-    pools : mapping from question to ``Pool``, optional
-        Paired figures of the reader's own; the course's records by default.
+        The question to begin with, a key of ``pools``.
     scheduler : callable, optional
         See ``Explorer``.
 
@@ -48,10 +47,8 @@ class EvidenceDesk(PresetExplorer):
     css_class = "explorer-evidence"
     help_text = "Drag the triangle, or press Next seed; press Stop now when you are sure, and the other seeds are opened."
 
-    def __init__(
-        self, preset: str | None = None, *, pools: Mapping[str, Pool] | None = None, scheduler: Scheduler | None = None
-    ) -> None:
-        self.evidence = Evidence(recorded_pools() if pools is None else pools)
+    def __init__(self, pools: Mapping[str, Pool], preset: str | None = None, scheduler: Scheduler | None = None) -> None:
+        self.evidence = Evidence(pools)
         self.presets = {name: self.evidence.admit(DeskState(preset=name)) for name in self.evidence.pools}
         super().__init__(preset, scheduler)
 

@@ -2,7 +2,7 @@
 
 A pool holds the recorded figures of two methods, seed by seed. A state says how many of its seeds have been shown and in which
 order. ``Evidence.compute`` compares the two on the shown ones with ``training.paired_comparison``, as every claim of the course
-does, and counts with ``evidence.optional_stopping`` how often looking after every seed reports an effect that does not exist.
+does, and counts with ``training.optional_stopping`` how often looking after every seed reports an effect that does not exist.
 """
 
 from __future__ import annotations
@@ -13,68 +13,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from course_utils.checks import checked_array, message
-from course_utils.evidence.optional_stopping import FalseAlarms, false_alarms, running_intervals
+from course_utils.checks import message
 from course_utils.explore.canvas import Event
 from course_utils.training import PairedComparison, paired_comparison
+from course_utils.training.optional_stopping import FalseAlarms, Pool, false_alarms, running_intervals
 
 USUAL, STRICT = 0.95, 0.99
 """Confidence of the intervals, without and with the box for a stricter one."""
 FIRST_LOOK, SHOWN, N_REPLAYS, MAX_ORDER = 3, 8, 500, 10_000
-QUESTIONS = {
-    "one pixel of shift": ("label-safety-helps", {"shift by a pixel": "one pixel of shift", "none": "no augmentation"}),
-    "small affine moves": ("label-safety-helps", {"small affine": "small affine moves", "none": "no augmentation"}),
-    "AugMix, clean images": ("augmix-clean", {"AugMix with JS": "AugMix", "standard": "no AugMix"}),
-    "AugMix, corrupted images": ("augmix-corruptions", {"AugMix with JS": "AugMix", "standard": "no AugMix"}),
-    "PatchShuffle on images": ("patch-shuffle-little-data", {"on images": "PatchShuffle", "none": "no PatchShuffle"}),
-    "PatchShuffle on maps": ("patch-shuffle-little-data", {"on maps": "PatchShuffle", "none": "no PatchShuffle"}),
-    "AP loss": ("ap-loss-beats-triplet", {"AP loss": "AP loss", "triplet over all, equal steps": "triplets, equal steps"}),
-}
-"""Question on the desk: key of the record, and the two methods compared, by their names in the record and on the desk."""
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Recorded figures of two methods with the same N seeds; higher is better.
-
-    Attributes
-    ----------
-    method, other : str
-    figures, others : ndarrays (N,)
-        Shares, as 0.83: the desk shows them in points, times 100.
-    unit : str
-        What a figure is.
-    smallest_effect : float
-        Fixed before the runs.
-    """
-
-    method: str
-    other: str
-    figures: np.ndarray
-    others: np.ndarray
-    unit: str = "accuracy"
-    smallest_effect: float = 0.01
-
-    def __post_init__(self) -> None:
-        figures = checked_array(self.figures, "figures", ("N",), np.float64)
-        if not len(figures) > SHOWN:
-            raise ValueError(message("figures", f"of more than {SHOWN} seeds", f"{len(figures)}"))
-        object.__setattr__(self, "figures", figures)
-        object.__setattr__(self, "others", checked_array(self.others, "others", (len(figures),), np.float64))
-
-    def __len__(self) -> int:
-        return len(self.figures)
-
-
-def recorded_pools() -> dict[str, Pool]:
-    """Return the pools of ``QUESTIONS``, from the course's records."""
-    from course_utils.evidence.ledger import claim, recorded
-
-    pools = {}
-    for question, (key, names) in QUESTIONS.items():
-        this, figures = claim(key), recorded(key).figures
-        pools[question] = Pool(*names.values(), *(figures[name] for name in names), this.unit, this.smallest_effect)
-    return pools
 
 
 @dataclass(frozen=True)

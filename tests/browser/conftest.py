@@ -226,6 +226,13 @@ explorer
 """
 
 
+EVIDENCE = """from course_utils.evidence import recorded_pools
+from course_utils.explore import EvidenceDesk
+explorer = EvidenceDesk(recorded_pools())
+explorer
+"""
+
+
 def default(name: str) -> str:
     """Return the code of a cell that shows an explorer as it comes."""
     return f"from course_utils.explore import {name}\nexplorer = {name}()\nexplorer\n"
@@ -294,7 +301,7 @@ def mixer(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 @pytest.fixture(scope="session")
 def evidence(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The evidence desk, with eight seeds."""
-    return open_explorer("evidence", default("EvidenceDesk"), "explorer-evidence")
+    return open_explorer("evidence", EVIDENCE, "explorer-evidence")
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from course_utils.evidence.pools import QUESTIONS, recorded_pools
 from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
 from course_utils.explore.augmix_graph import AugMixGraph
@@ -32,7 +33,7 @@ from course_utils.explore.detection_bench import DetectionBench
 from course_utils.explore.erasing import FILLS, METHODS, ErasingState
 from course_utils.explore.erasing_bench import ErasingBench
 from course_utils.explore.evidence_desk import EvidenceDesk
-from course_utils.explore.evidence_state import QUESTIONS, DeskState
+from course_utils.explore.evidence_state import DeskState
 from course_utils.explore.matching import SCALES, MatchState
 from course_utils.explore.matching_bench import MatchingBench
 from course_utils.explore.matching_play import GUESSES as EXPECTATIONS
@@ -423,7 +424,7 @@ EXPLORERS = {
     "erasing": Case(lambda _get: ErasingBench(), _ERASING_STATES, _ERASING_EXTREMES),
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
     "mixer": Case(lambda _get: MixerBench(), _MIXER_STATES, _MIXER_EXTREMES),
-    "evidence": Case(lambda _get: EvidenceDesk(), _DESK_STATES, _DESK_EXTREMES),
+    "evidence": Case(lambda _get: EvidenceDesk(recorded_pools()), _DESK_STATES, _DESK_EXTREMES),
     "spirals": Case(lambda _get: SpiralTheatre(scheduler=lambda _pause, _piece: None), _SPIRAL_STATES, _SPIRAL_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }
@@ -628,8 +629,9 @@ def test_an_update_sends_less_than_a_megabyte(explorer: Any, name: str) -> None:
 
 @pytest.mark.parametrize("explorer_class", PresetExplorer.__subclasses__(), ids=lambda one: one.__name__)
 def test_an_explorer_with_presets_begins_at_the_first_one_and_refuses_unknown_ones(explorer_class: Any) -> None:
-    explorer = explorer_class()
+    given = (recorded_pools(),) if explorer_class is EvidenceDesk else ()
+    explorer = explorer_class(*given)
     assert explorer.preset == explorer.state.preset == next(iter(explorer.presets))
     assert all(state.preset == name for name, state in explorer.presets.items())
     with pytest.raises(ValueError, match="`preset` must be one of"):
-        explorer_class("no such preset")
+        explorer_class(*given, preset="no such preset")

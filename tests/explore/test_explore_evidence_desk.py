@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from course_utils.evidence.ledger import recorded
+from course_utils.evidence.pools import QUESTIONS, recorded_pools
 from course_utils.explore.canvas import Event
 from course_utils.explore.evidence_desk import EvidenceDesk
 from course_utils.explore.evidence_state import (
     FIRST_LOOK,
-    QUESTIONS,
     DeskState,
     Evidence,
-    Pool,
     next_seed,
     other_order,
     react_seeds,
 )
 from course_utils.explore.evidence_views import verdict_words
 from course_utils.training import paired_comparison
+from course_utils.training.optional_stopping import Pool
 
 
 @pytest.fixture(scope="module")
 def desk():
-    return EvidenceDesk()
+    return EvidenceDesk(recorded_pools())
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_pool_stays_closed_until_the_reader_stops(desk):
 def test_pools_of_ones_own():
     random = np.random.default_rng(0)
     pool = Pool("mine", "theirs", random.uniform(0, 1, 15), random.uniform(0, 1, 15), unit="mAP")
-    own = EvidenceDesk(pools={"my runs": pool})
+    own = EvidenceDesk({"my runs": pool})
     assert own.state.preset == "my runs" and "After 8 of 15 seeds mine minus theirs" in own.status
 
 
@@ -120,6 +120,6 @@ def test_wrong_pools_are_refused():
     with pytest.raises(ValueError, match="`others`"):
         Pool("a", "b", np.zeros(12), np.zeros(11))
     with pytest.raises(ValueError, match="`pools`"):
-        EvidenceDesk(pools={})
+        EvidenceDesk({})
     with pytest.raises(ValueError, match="`preset`"):
-        EvidenceDesk("no such question")
+        EvidenceDesk(recorded_pools(), "no such question")

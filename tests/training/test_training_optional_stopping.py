@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from course_utils.evidence.optional_stopping import false_alarms, running_intervals
 from course_utils.training import paired_comparison
+from course_utils.training.optional_stopping import false_alarms, running_intervals
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.99])

@@ -16,7 +16,7 @@ name in code    symbol  meaning
 ==============  ======  =====================================================================
 
 Sources: P. Armitage, C. K. McPherson, B. C. Rowe, "Repeated significance tests on accumulating data", Journal of the Royal
-Statistical Society A, 1969; the sign flips are those of ``training.paired_comparison``.
+Statistical Society A, 1969; the sign flips are those of ``paired_comparison``.
 
 Taught in ``18_does_it_help``.
 """
@@ -29,9 +29,45 @@ import numpy as np
 
 from course_utils.checks import checked_array, checked_float, checked_int, message
 
+FEWEST = 8
+"""More seeds than these make a pool: with fewer there is nothing to stop early."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Recorded figures of two methods with the same N seeds; higher is better.
+
+    Attributes
+    ----------
+    method, other : str
+    figures, others : ndarrays (N,)
+        Shares, as 0.83.
+    unit : str
+        What a figure is.
+    smallest_effect : float
+        Fixed before the runs.
+    """
+
+    method: str
+    other: str
+    figures: np.ndarray
+    others: np.ndarray
+    unit: str = "accuracy"
+    smallest_effect: float = 0.01
+
+    def __post_init__(self) -> None:
+        figures = checked_array(self.figures, "figures", ("N",), np.float64)
+        if not len(figures) > FEWEST:
+            raise ValueError(message("figures", f"of more than {FEWEST} seeds", f"{len(figures)}"))
+        object.__setattr__(self, "figures", figures)
+        object.__setattr__(self, "others", checked_array(self.others, "others", (len(figures),), np.float64))
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
 
 def running_intervals(differences: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confidence intervals of the first 1, 2, ..., N differences, those of ``training.paired_comparison``.
+    """Return the confidence intervals of the first 1, 2, ..., N differences, those of ``paired_comparison``.
 
     Parameters
     ----------
