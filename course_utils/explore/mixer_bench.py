@@ -140,9 +140,9 @@ class MixerBench(PresetExplorer):
         options = [(method.replace("_", " "), method) for method in METHODS]
         method = widgets.Dropdown(options=options, description="method", layout=widgets.Layout(width="190px"))
         ratio = widgets.FloatSlider(min=0, max=1, step=0.01, description="ratio, width", readout_format=".2f")
-        ratio.layout.width = "260px"
+        ratio.layout.width = "200px"
         mask = widgets.Checkbox(description="show the mask", indent=False, layout=widgets.Layout(width="auto"))
-        method.style.description_width, ratio.style.description_width = "48px", "76px"
+        method.style.description_width, ratio.style.description_width = "54px", "76px"
         return (
             Control(method, "preset", apply=lambda s, name: replace(self.presets[name], pictures=s.pictures)),
             Control(ratio, "ratio", apply=lambda s, value: with_ratio(s, value, self.bench.height, self.bench.width)),

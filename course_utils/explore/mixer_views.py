@@ -13,7 +13,7 @@ from course_utils.explore.mixer import CORNERS, CUT, PAINT, PATCH, SMOOTH, Mixer
 from course_utils.explore.scene import Field, Layer, Mark, Picture, Points, Polygons, Scene, Text, rectangle
 from course_utils.plotting import GREY
 
-SIDE, SHELF, BARS, LOW = 400, 888, 480, 236  # pixels: the mixture, the widths of shelf and bars, the height of the bars
+SIDE, SHELF, BARS, LOW = 400, 836, 428, 236  # pixels: the mixture, the widths of shelf and bars, the height of the bars
 COLUMNS = 8
 
 
