@@ -15,7 +15,8 @@ In the order in which the course meets them:
 - ``MixerBench``: draw a box or paint a mask, and watch label and network follow (`16_cutting_and_pasting`);
 - ``SpiralTheatre``: drag points, choose where to blend, and watch a network learn (`15_mixing`);
 - ``AugMixGraph``: chains, weights, three answers and their divergence (`17_patchshuffle_and_augmix`);
-- ``EvidenceDesk``: seeds one by one, and what stopping early costs (`18_does_it_help`).
+- ``EvidenceDesk``: seeds one by one, and what stopping early costs (`18_does_it_help`);
+- ``AffinityMap``: which augmentation helps, on the plane of affinity and diversity (`18_does_it_help`).
 
 To build one: ``Explorer``, ``View``, ``Control``, ``Action`` (``explore.base``), the layers of ``explore.scene`` and
 ``Event`` (``explore.canvas``). The names are looked up on first use.
@@ -27,6 +28,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from course_utils.explore.affinity_map import AffinityMap
     from course_utils.explore.assignment_laboratory import AssignmentLaboratory
     from course_utils.explore.augmix_graph import AugMixGraph
     from course_utils.explore.base import Action, Control, Explorer, View
@@ -60,6 +62,7 @@ _HOME = {
     "SpiralTheatre": "spiral_theatre",
     "AugMixGraph": "augmix_graph",
     "EvidenceDesk": "evidence_desk",
+    "AffinityMap": "affinity_map",
     "Explorer": "base",
     "View": "base",
     "Control": "base",
@@ -84,6 +87,7 @@ __all__ = [  # noqa: RUF022 - the order of teaching
     "SpiralTheatre",
     "AugMixGraph",
     "EvidenceDesk",
+    "AffinityMap",
     "Explorer",
     "View",
     "Control",

@@ -226,6 +226,14 @@ explorer
 """
 
 
+AFFINITY = f"""import sys
+sys.path.append({str(Path(__file__).parents[1] / "explore")!r})
+from affinity_catalogue import catalogue, examples
+from course_utils.explore import AffinityMap
+explorer = AffinityMap(*catalogue(), examples())
+explorer
+"""
+
 EVIDENCE = """from course_utils.evidence import recorded_pools
 from course_utils.explore import EvidenceDesk
 explorer = EvidenceDesk(recorded_pools())
@@ -302,6 +310,12 @@ def mixer(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
 def evidence(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
     """The evidence desk, with eight seeds."""
     return open_explorer("evidence", EVIDENCE, "explorer-evidence")
+
+
+@pytest.fixture(scope="session")
+def affinity(open_explorer: Callable[[str, str, str], Desk]) -> Desk:
+    """The affinity map, with a small catalogue."""
+    return open_explorer("affinity", AFFINITY, "explorer-affinity")
 
 
 @pytest.fixture(scope="session")

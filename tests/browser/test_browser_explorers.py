@@ -30,6 +30,7 @@ HANDLES = {
     ".explorer-augmix": ("weights", ("first",)),
     ".explorer-mixer": ("box", ("box",)),
     ".explorer-evidence": ("seeds", ("shown",)),
+    ".explorer-affinity": ("first", ("first",)),
     ".explorer-spirals": ("p5", ("points",)),
 }
 
@@ -49,6 +50,7 @@ HANDLES = {
         "augmix",
         "mixer",
         "evidence",
+        "affinity",
         "spirals",
     ]
 )

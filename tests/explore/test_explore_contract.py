@@ -11,11 +11,14 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import pytest
+from affinity_catalogue import catalogue, examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from course_utils.evidence.pools import QUESTIONS, recorded_pools
+from course_utils.explore.affinity_map import AffinityMap
+from course_utils.explore.affinity_state import ALL, MapState
 from course_utils.explore.assignment import LIMIT, PRESETS, AssignmentState
 from course_utils.explore.assignment_laboratory import AssignmentLaboratory
 from course_utils.explore.augmix_graph import AugMixGraph
@@ -379,6 +382,15 @@ _DESK_EXTREMES = (
     DeskState("AP loss", shown=3, order=10_001, stopped=True),
 )
 
+_LENS = st.tuples(st.floats(-1, 3), st.floats(-9, 9))
+_MAP_STATES = st.builds(
+    MapState, family=st.sampled_from([ALL, "space", "noise", "none"]), first=_LENS, second=_LENS, named=st.booleans()
+)
+_MAP_EXTREMES = (
+    MapState(family="erasing", first=(-9e9, 9e9), second=(-9e9, 9e9), named=False),
+    MapState(first=(0.7, -2.7), second=(0.7, -2.7)),
+)
+
 _PLACE = st.tuples(st.sampled_from([*CHOICES, "no such operation"]), st.floats(-20, 20))
 _MIXTURE = st.builds(
     Mixture,
@@ -425,6 +437,7 @@ EXPLORERS = {
     "erasing-map": Case(lambda _get: ErasingBench("map to box"), _ERASING_STATES, _ERASING_EXTREMES),
     "mixer": Case(lambda _get: MixerBench(), _MIXER_STATES, _MIXER_EXTREMES),
     "evidence": Case(lambda _get: EvidenceDesk(recorded_pools()), _DESK_STATES, _DESK_EXTREMES),
+    "affinity": Case(lambda _get: AffinityMap(*catalogue(), examples()), _MAP_STATES, _MAP_EXTREMES),
     "spirals": Case(lambda _get: SpiralTheatre(scheduler=lambda _pause, _piece: None), _SPIRAL_STATES, _SPIRAL_EXTREMES),
     "city": Case(lambda get: CityNavigator(get("describer"), city=get("city")), _CITY_STATES, _CITY_EXTREMES),
 }

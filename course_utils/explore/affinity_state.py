@@ -1,0 +1,185 @@
+"""Which augmentation helps, on the plane of affinity and diversity: the pure part of the affinity map.
+
+A catalogue holds, for every augmentation and for a training without any, the figures of the same seeds. Two lenses lie on the map;
+each chooses the augmentation that is nearest to it. ``Catalogue.compute`` compares every augmentation with the training without,
+and the two chosen ones with each other, by ``training.paired_comparison``.
+
+Places on the map are ``(affinity, log10 of the diversity)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from course_utils.checks import checked_array, checked_float, message
+from course_utils.explore.canvas import Event
+from course_utils.training import PairedComparison, paired_comparison
+
+ALL = "all families"
+MEASURES = ("accuracy", "robustness", "calibration")
+LEAST = 1e-4
+"""Smallest diversity on the map, in nats."""
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What was recorded about one augmentation at one strength; S seeds.
+
+    Attributes
+    ----------
+    name, family : str
+    affinity : float
+        At least 0, usually below 1; see ``evidence.affinity``.
+    diversity : float
+        In nats; see ``evidence.diversity``.
+    accuracy, robustness, calibration : ndarrays (S,)
+        Accuracy on clean and on corrupted images, and calibration error: shares.
+    """
+
+    name: str
+    family: str
+    affinity: float
+    diversity: float
+    accuracy: np.ndarray
+    robustness: np.ndarray
+    calibration: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "affinity", checked_float(self.affinity, "affinity", low=0))
+        object.__setattr__(self, "diversity", checked_float(self.diversity, "diversity"))
+        for name in MEASURES:
+            object.__setattr__(self, name, checked_array(getattr(self, name), name, ("S",), np.float64))
+
+    @property
+    def place(self) -> Place:
+        """Where it lies on the map."""
+        return self.affinity, float(np.log10(max(self.diversity, LEAST)))
+
+
+@dataclass(frozen=True)
+class MapState:
+    """Everything that the reader can set.
+
+    Attributes
+    ----------
+    family : str
+        Only this family is on the map, or ``ALL``.
+    first, second : (affinity, log10 diversity)
+        Places of the lenses.
+    named : bool
+        Write all names on the map.
+    """
+
+    family: str = ALL
+    first: Place = (0.7, -1.5)
+    second: Place = (0.9, -2.0)
+    named: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class MapResult:
+    """What follows from a state.
+
+    Attributes
+    ----------
+    visible : tuple of int
+        Numbers of the trials on the map.
+    chosen : (int, int)
+        Trials in the lenses.
+    against_none : tuple of two dicts of measure -> PairedComparison
+        Of the two chosen ones; positive is better, also for calibration.
+    between : dict of measure -> PairedComparison
+        First minus second.
+    """
+
+    visible: tuple[int, ...]
+    chosen: tuple[int, int]
+    against_none: tuple[dict[str, PairedComparison], dict[str, PairedComparison]]
+    between: dict[str, PairedComparison]
+
+
+def compared(one: Trial, other: Trial) -> dict[str, PairedComparison]:
+    """Return how much better one trial is than another, for every measure; a smaller calibration error is better."""
+    signs = {"accuracy": 1, "robustness": 1, "calibration": -1}
+    return {name: paired_comparison(sign * getattr(one, name), sign * getattr(other, name)) for name, sign in signs.items()}
+
+
+class Catalogue:
+    """The trials of a catalogue, and the training without augmentation that they are compared with.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        At least two, with different names.
+    none : Trial
+        Without augmentation; its affinity is 1, and its diversity the final training loss.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two trials, a name appears twice, or the seeds differ in number.
+    """
+
+    def __init__(self, trials: Sequence[Trial], none: Trial) -> None:
+        self.trials, self.none = tuple(trials), none
+        names = [trial.name for trial in self.trials]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(message("trials", "at least two, with different names", ", ".join(names) or "none"))
+        seeds = {len(getattr(trial, name)) for trial in (*self.trials, none) for name in MEASURES}
+        if len(seeds) > 1 or min(seeds) < 2:
+            raise ValueError(message("trials", "figures of the same seeds, at least two", f"{sorted(seeds)} seeds"))
+        self.families = tuple(dict.fromkeys(trial.family for trial in self.trials))
+        self.places = np.array([trial.place for trial in (*self.trials, none)])  # (N + 1, 2)
+
+    @cached_property
+    def gains(self) -> tuple[PairedComparison, ...]:
+        """Accuracy of every trial against none."""
+        return tuple(paired_comparison(trial.accuracy, self.none.accuracy) for trial in self.trials)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of the map."""
+        (left, bottom), (right, top) = self.places.min(0), self.places.max(0)
+        wide, tall = max(right - left, 0.1), max(top - bottom, 0.3)
+        return float(left - 0.16 * wide), float(right + 0.16 * wide), float(bottom - 0.14 * tall), float(top + 0.14 * tall)
+
+    def start(self) -> MapState:
+        """Return the state with the largest gain in the first lens, and in the second the largest affinity of the others."""
+        first = max(range(len(self.trials)), key=lambda i: self.gains[i].mean)
+        second = max((i for i in range(len(self.trials)) if i != first), key=lambda i: self.trials[i].affinity)
+        return MapState(first=self.trials[first].place, second=self.trials[second].place)
+
+    def admit(self, state: MapState) -> MapState:
+        """Keep the lenses on the map, and the family known."""
+        left, right, bottom, top = self.box
+        first, second = ((float(np.clip(x, left, right)), float(np.clip(y, bottom, top))) for x, y in (state.first, state.second))
+        return replace(state, family=state.family if state.family in self.families else ALL, first=first, second=second)
+
+    def compute(self, state: MapState) -> MapResult:
+        """Return which trials are on the map, which lie in the lenses, and how they compare."""
+        visible = tuple(i for i, trial in enumerate(self.trials) if state.family in (ALL, trial.family))
+        chosen = self._nearest(state.first, visible), self._nearest(state.second, visible)
+        one, two = (self.trials[i] for i in chosen)
+        return MapResult(visible, chosen, (compared(one, self.none), compared(two, self.none)), compared(one, two))
+
+    def _nearest(self, place: Place, visible: tuple[int, ...]) -> int:
+        left, right, bottom, top = self.box
+        gaps = (self.places[list(visible)] - place) / (right - left, top - bottom)
+        return visible[int(np.square(gaps).sum(1).argmin())]
+
+
+# ---- what the reader does --------------------------------------------------------------------------------------------
+
+
+def react_map(catalogue: Catalogue, state: MapState, event: Event) -> MapState:
+    """Return the state after a lens was dragged, or a point pressed: it gets the first lens, and the second takes its old place."""
+    if event.kind == "move" and event.name in ("first", "second"):
+        return replace(state, **{event.name: (event.x, event.y)})
+    if event.kind == "press" and event.name[:1] == "t":
+        return replace(state, first=catalogue.trials[int(event.name[1:])].place, second=state.first)
+    return state
