@@ -45,7 +45,7 @@ class AffinityMap(Explorer):
     """
 
     css_class = "explorer-affinity"
-    help_text = "Drag a lens over a point, or press a point: lens A jumps to it, and lens B to where A was."
+    help_text = "Drag a lens over a point, or press beside it: lens A jumps there, and lens B to where A was."
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class AffinityMap(Explorer):
         super().__init__(scheduler=scheduler)
 
     def initial_state(self) -> MapState:
-        """Return the state with the largest gain and the largest affinity in the lenses."""
+        """Return the state with the largest gain and the largest diversity in the lenses."""
         return self.catalogue.start()
 
     def admit(self, state: MapState) -> MapState:
@@ -86,7 +86,7 @@ class AffinityMap(Explorer):
     def views(self) -> Sequence[View]:
         """Return map and details."""
         return (
-            View("map", lambda s, r: map_scene(s, r, self.catalogue), lambda s, e: react_map(self.catalogue, s, e)),
+            View("map", lambda s, r: map_scene(s, r, self.catalogue), react_map),
             View("details", lambda s, r: details_scene(s, r, self.catalogue, self.examples)),
         )
 
@@ -113,7 +113,7 @@ class AffinityMap(Explorer):
                 f"{100 * between.mean:+.1f} points: affinity alone does not tell."
             )
         words = _words(between)
-        return f"{one.name} against {two.name}: {words}. Task: find two of the same affinity whose gains differ for sure."
+        return f"Against {two.name}: {words}. Task: find two of the same affinity whose gains differ for sure."
 
 
 def _words(between: PairedComparison) -> str:

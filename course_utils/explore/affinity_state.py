@@ -149,9 +149,9 @@ class Catalogue:
         return float(left - 0.16 * wide), float(right + 0.16 * wide), float(bottom - 0.14 * tall), float(top + 0.14 * tall)
 
     def start(self) -> MapState:
-        """Return the state with the largest gain in the first lens, and in the second the largest affinity of the others."""
+        """Return the state with the largest gain in the first lens, and in the second the largest diversity of the others."""
         first = max(range(len(self.trials)), key=lambda i: self.gains[i].mean)
-        second = max((i for i in range(len(self.trials)) if i != first), key=lambda i: self.trials[i].affinity)
+        second = max((i for i in range(len(self.trials)) if i != first), key=lambda i: self.trials[i].diversity)
         return MapState(first=self.trials[first].place, second=self.trials[second].place)
 
     def admit(self, state: MapState) -> MapState:
@@ -176,10 +176,10 @@ class Catalogue:
 # ---- what the reader does --------------------------------------------------------------------------------------------
 
 
-def react_map(catalogue: Catalogue, state: MapState, event: Event) -> MapState:
-    """Return the state after a lens was dragged, or a point pressed: it gets the first lens, and the second takes its old place."""
+def react_map(state: MapState, event: Event) -> MapState:
+    """Return the state after a lens was dragged, or the ground pressed: the first lens comes, and the second takes its old place."""
     if event.kind == "move" and event.name in ("first", "second"):
         return replace(state, **{event.name: (event.x, event.y)})
-    if event.kind == "press" and event.name[:1] == "t":
-        return replace(state, first=catalogue.trials[int(event.name[1:])].place, second=state.first)
+    if event.kind == "tap":
+        return replace(state, first=(event.x, event.y), second=state.first)
     return state

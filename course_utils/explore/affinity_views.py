@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from course_utils.explore.affinity_state import MEASURES, Catalogue, MapResult, MapState
-from course_utils.explore.scene import Field, Layer, Mark, Picture, Points, Scene, Segments, Text
+from course_utils.explore.scene import Layer, Mark, Picture, Points, Scene, Segments, Text
 from course_utils.plotting import BLUE, GREY, PURPLE, VERMILION
 from course_utils.training import PairedComparison
 
@@ -55,7 +55,6 @@ def map_scene(state: MapState, result: MapResult, catalogue: Catalogue) -> Scene
     ):
         layers += [Points([[x, y]], colour, 6.0, shape), Text([[x + 12 * x_pixel, y]], [words], "muted", 12)]
         x += (30 + 8 * len(words)) * x_pixel
-    fields = []
     layers.append(Points([catalogue.none.place], "text", 7.0, "plus"))
     layers.append(
         Text([[catalogue.none.place[0], catalogue.none.place[1] - 14 * y_pixel]], ["none"], "muted", 12, "centre", halo=True)
@@ -73,20 +72,16 @@ def map_scene(state: MapState, result: MapResult, catalogue: Catalogue) -> Scene
             side = 1 if room[1] or not room[-1] else -1
             at = [x + side * (20 if chosen else size + 5) * x_pixel, y]
             layers.append(Text([at], [trial.name], size=12, align="left" if side > 0 else "right", bold=chosen, halo=True))
-        edge = (x - 12 * x_pixel, x + 12 * x_pixel, y - 12 * y_pixel, y + 12 * y_pixel)
-        words = (
-            f"{trial.name}: affinity {trial.affinity:.2f}, diversity {trial.diversity:.3f}, gain {100 * gain.mean:+.1f} points"
-        )
-        fields.append(Field(f"t{i}", edge, words))
     marks = []
     for (name, (letter, colour)), i in zip(LENSES.items(), result.chosen):
         place, point = getattr(state, name), catalogue.trials[i].place
         layers.append(Segments([place], [point], colour, 1.5, dashed=True))
-        label = f"lens {letter}, over {catalogue.trials[i].name}"
+        gain = 100 * catalogue.gains[i].mean
+        label = f"lens {letter}, over {catalogue.trials[i].name}, gain {gain:+.1f} points"
         steps = {"step": (right - left) / 50, "leap": (right - left) / 8}
         marks.append(Mark(name, *place, label=label, tag=letter, colour=colour, shape="ring", size=14.0, **steps))
     label = f"{len(result.visible)} augmentations by affinity and diversity; lens A is over {catalogue.trials[result.chosen[0]].name}."
-    return Scene(MAP, TALL, box, label, layers, marks, fields)
+    return Scene(MAP, TALL, box, label, layers, marks, can_tap=True)
 
 
 def details_scene(state: MapState, result: MapResult, catalogue: Catalogue, examples: Mapping[str, Tensor]) -> Scene:

@@ -63,14 +63,14 @@ def test_a_family_leaves_only_its_points_to_choose(small):
     assert small.admit(MapState(family="unknown")).family == ALL
 
 
-def test_a_pressed_point_gets_the_first_lens_and_a_drag_moves_one(small):
+def test_a_pressed_place_gets_the_first_lens_and_a_drag_moves_one(small):
     state = small.start()
-    assert NAMES[small.compute(state).chosen[1]] == "noise"
-    pressed = react_map(small, state, Event("press", "t2"))
-    assert pressed.first == small.trials[2].place and pressed.second == state.first
-    moved = react_map(small, state, Event("move", "second", x=0.5, y=-2.0))
+    assert NAMES[small.compute(state).chosen[1]] == "shift"
+    pressed = react_map(state, Event("tap", x=0.95, y=-2.2))
+    assert NAMES[small.compute(pressed).chosen[0]] == "noise" and pressed.second == state.first
+    moved = react_map(state, Event("move", "second", x=0.5, y=-2.0))
     assert moved.second == (0.5, -2.0) and moved.first == state.first
-    assert react_map(small, state, Event("release", "first")) == state
+    assert react_map(state, Event("release", "first")) == state
     far = small.admit(replace(state, first=(9e9, -9e9)))
     assert far.first == (small.box[1], small.box[2])
 
