@@ -1,0 +1,90 @@
+"""The catalogue of augmentations: everyone can be drawn, nobody's labels lie, and what equals a test corruption is marked."""
+
+import pytest
+import torch
+
+from course_utils import augment
+from course_utils.augment.mixing import Mixer
+from course_utils.evidence import catalogue
+from course_utils.evidence.catalogue import CATALOGUE, circular, made
+
+NAMES = [entry.name for entry in CATALOGUE]
+
+
+def pictures(n=6, size=32):
+    return torch.randint(20, 200, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def drawn(augmentation, images, seed=1):
+    return augmentation.draw(images, torch.Generator().manual_seed(seed))
+
+
+def test_names_are_different_and_chapters_are_those_of_augmentation():
+    assert len(set(NAMES)) == len(NAMES) and {entry.chapter for entry in CATALOGUE} == {13, 14, 15, 16, 17}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("strength, size", [(0.01, 32), (1.0, 32), (1.0, 8)])
+def test_everyone_returns_pictures_of_the_same_size_and_kind(name, strength, size):
+    images = pictures(size=size)
+    before, augmentation = images.clone(), made(name, strength, size=size)
+    changed = augmentation.replay(images, drawn(augmentation, images))
+    assert changed.shape == images.shape and torch.isfinite(changed.float()).all() and torch.equal(images, before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everyone_changes_something_at_full_strength_and_repeats_itself(name):
+    images, augmentation = pictures(), made(name, 1.0)
+    one, other = (augmentation.replay(images, drawn(augmentation, images)) for _ in range(2))
+    assert torch.equal(one, other) and not torch.equal(one.float(), images.float())
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in CATALOGUE if entry.family == "mixing"])
+def test_labels_of_mixers_add_up_to_one(name):
+    images, labels, mixer = pictures(), torch.arange(6), made(name)
+    soft = mixer.replay_labels(labels, drawn(mixer, images))
+    assert isinstance(mixer, Mixer) and soft.shape == (6, 6)
+    torch.testing.assert_close(soft.sum(1), torch.ones(6))
+
+
+def test_only_mixers_mix_labels():
+    assert {entry.name for entry in CATALOGUE if isinstance(entry.make(0.5, 6, 32), Mixer)} == {
+        entry.name for entry in CATALOGUE if entry.family == "mixing"
+    }
+
+
+def test_what_equals_a_test_corruption_is_marked():
+    assert set(circular("noise")) >= {"gaussian_noise"} and circular("blur") and circular("fog") == ("fog",)
+    assert circular("brightness") == ("brightness",) and not circular("AugMix") and not circular("CutMix")
+    assert all(set(circular(name)) <= set(augment.corruptions.names) for name in NAMES)
+
+
+@pytest.mark.parametrize("name", ["noise", "rotation", "cutout", "brightness", "Mixup"])
+def test_a_greater_strength_changes_more(name):
+    images = pictures(64)
+    small, large = (
+        float((a.replay(images, drawn(a, images)).float() - images.float()).abs().mean())
+        for a in (made(name, strength) for strength in (0.1, 1.0))
+    )
+    assert 0 < small < large
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match="'Mosaic'"):
+        made("Mosaic")
+    for strength in (0.0, 1.1, float("nan")):
+        with pytest.raises(ValueError, match="strength"):
+            made("hue", strength)
+    with pytest.raises(ValueError, match="size"):
+        made("hue", size=4)
+    with pytest.raises(ValueError, match="n_classes"):
+        made("hue", n_classes=1)
+
+
+def test_an_augmentation_switched_off_at_once_is_none(monkeypatch):
+    small = catalogue.toys(1, "validation", 30)
+    monkeypatch.setattr(catalogue, "toys", lambda seed, split: small)
+    plain = catalogue.trained.__wrapped__(1, None, n_steps=4)
+    assert catalogue.trained.__wrapped__(1, "affine", off_after=0.0, n_steps=4) == plain
+    assert catalogue.trained.__wrapped__(1, "affine", n_steps=4) != plain
+    assert 0 <= plain.accuracy <= 1 and plain.diversity > 0
