@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -133,6 +133,7 @@ class Catalogue:
         seeds = {len(getattr(trial, name)) for trial in (*self.trials, none) for name in MEASURES}
         if len(seeds) > 1 or min(seeds) < 2:
             raise ValueError(message("trials", "figures of the same seeds, at least two", f"{sorted(seeds)} seeds"))
+        self._against = lru_cache(maxsize=None)(self._compare)  # a lens rests on one point for most of its way
         self.families = tuple(dict.fromkeys(trial.family for trial in self.trials))
         self.places = np.array([trial.place for trial in (*self.trials, none)])  # (N + 1, 2)
 
@@ -164,8 +165,11 @@ class Catalogue:
         """Return which trials are on the map, which lie in the lenses, and how they compare."""
         visible = tuple(i for i, trial in enumerate(self.trials) if state.family in (ALL, trial.family))
         chosen = self._nearest(state.first, visible), self._nearest(state.second, visible)
-        one, two = (self.trials[i] for i in chosen)
-        return MapResult(visible, chosen, (compared(one, self.none), compared(two, self.none)), compared(one, two))
+        alone = self._against(chosen[0], None), self._against(chosen[1], None)
+        return MapResult(visible, chosen, alone, self._against(*chosen))
+
+    def _compare(self, i: int, j: int | None) -> dict[str, PairedComparison]:
+        return compared(self.trials[i], self.none if j is None else self.trials[j])
 
     def _nearest(self, place: Place, visible: tuple[int, ...]) -> int:
         left, right, bottom, top = self.box
