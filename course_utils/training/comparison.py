@@ -11,8 +11,8 @@ of three verdicts:
 ``undecided``       neither: more seeds are needed
 ==================  ======================================================================
 
-The interval is Student's for paired samples; the p-value is that of the exact sign-flip permutation test, which
-needs no normality but cannot go below ``2**(1 - S)`` for S seeds. Taught in ``02_netvlad``, section *claim*.
+The interval is Student's for paired samples; the p-value is that of the sign-flip permutation test, which
+needs no normality but cannot go below ``2**(1 - S)`` for S seeds. Up to 13 seeds all signs are tried, above that 9999 draws. Taught in ``02_netvlad``, section *claim*.
 
 Source: Student, "The probable error of a mean", Biometrika 1908; R. A. Fisher, "The Design of Experiments", 1935
 (permutation test).

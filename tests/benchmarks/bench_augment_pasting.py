@@ -1,7 +1,7 @@
 """Benchmarks of chapter 16: cut and paste with a draw of its own for every image, against libraries.
 
-Two threads. Images are one colour each, the colour says which image it is, and every side also computes the labels: the mean of
-the mixed images and the labels are compared, so a wrong label weight would show. What each library gets wrong by the label-mass
+Two threads. Images are one colour each, the colour says which image it is, and every side also computes the labels: shapes
+and the mean of the mixed images are compared; labels are the business of the court. What each library gets wrong by the label-mass
 oracle stands in the name of its row. torchvision draws one box for a batch; the others draw for every image.
 """
 
