@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks import checked_array, message
-from course_utils.explore.affinity_state import ALL, Catalogue, MapResult, MapState, Trial, react_map
+from course_utils.explore.affinity_state import ALL, ANY, Catalogue, MapResult, MapState, Trial, react_map
 from course_utils.explore.affinity_views import details_scene, map_scene
 from course_utils.explore.base import Control, Explorer, Scheduler, View
 from course_utils.training import PairedComparison
@@ -30,10 +30,10 @@ class AffinityMap(Explorer):
     Parameters
     ----------
     trials : sequence of ``explore.affinity_state.Trial``
-        At least two, with different names and figures of the same seeds.
+        At least two, different in name or strength, with figures of the same seeds.
     none : Trial
         The training without augmentation, with the same seeds.
-    examples : mapping from a trial's name to a Tensor of shape (M, 3, H, W), uint8, optional
+    examples : mapping from a trial's label to a Tensor of shape (M, 3, H, W), uint8, optional
         Augmented images; four are shown. Trials without examples show none.
     scheduler : callable, optional
         See ``Explorer``.
@@ -57,8 +57,8 @@ class AffinityMap(Explorer):
         self.catalogue = Catalogue(trials, none)
         self.examples: dict[str, Tensor] = {}
         for name, images in (examples or {}).items():
-            if name not in {trial.name for trial in self.catalogue.trials}:
-                raise ValueError(message("examples", "for names of trials", repr(name)))
+            if name not in {trial.label for trial in self.catalogue.trials}:
+                raise ValueError(message("examples", "for labels of trials", repr(name)))
             self.examples[name] = torch.from_numpy(checked_array(images, f"examples[{name!r}]", ("M", 3, "H", "W"), np.uint8))
         super().__init__(scheduler=scheduler)
 
@@ -75,13 +75,19 @@ class AffinityMap(Explorer):
         return self.catalogue.compute(state)
 
     def controls(self) -> Sequence[Control]:
-        """Return family and names."""
+        """Return family, strength and names."""
         family = widgets.Dropdown(
             options=[ALL, *self.catalogue.families], description="show", layout=widgets.Layout(width="210px")
         )
         family.style.description_width = "40px"
         named = widgets.Checkbox(description="names of all points", indent=False, layout=widgets.Layout(width="auto"))
-        return (Control(family, "family"), Control(named, "named"))
+        if not self.catalogue.strengths:
+            return (Control(family, "family"), Control(named, "named"))
+        strength = widgets.Dropdown(
+            options=[ANY, *self.catalogue.strengths], description="strength", layout=widgets.Layout(width="210px")
+        )
+        strength.style.description_width = "60px"
+        return (Control(family, "family"), Control(strength, "strength"), Control(named, "named"))
 
     def views(self) -> Sequence[View]:
         """Return map and details."""
@@ -94,7 +100,7 @@ class AffinityMap(Explorer):
         """Return affinity, diversity and gain of the first lens."""
         trial, gain = self.catalogue.trials[result.chosen[0]], result.against_none[0]["accuracy"]
         return (
-            f"A is {trial.name}, with affinity {trial.affinity:.2f} and diversity {trial.diversity:.3f}, and its accuracy differs from "
+            f"A is {trial.label}, with affinity {trial.affinity:.2f} and diversity {trial.diversity:.3f}, and its accuracy differs from "
             f"none by {100 * gain.mean:+.1f} points (95 % interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f}, {gain.n_seeds} seeds)."
         )
 
@@ -109,11 +115,11 @@ class AffinityMap(Explorer):
         same = abs(one.affinity - two.affinity) < 0.05
         if same and (between.low > 0 or between.high < 0):
             return (
-                f"Done: {one.name} and {two.name} have nearly the same affinity, and their accuracy differs by "
+                f"Done: {one.label} and {two.label} have nearly the same affinity, and their accuracy differs by "
                 f"{100 * between.mean:+.1f} points: affinity alone does not tell."
             )
         words = _words(between)
-        return f"Against {two.name}: {words}. Task: find two of the same affinity whose gains differ for sure."
+        return f"Against {two.label}: {words}. Task: find two of the same affinity whose gains differ for sure."
 
 
 def _words(between: PairedComparison) -> str:

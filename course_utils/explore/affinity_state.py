@@ -19,7 +19,7 @@ from course_utils.checks import checked_array, checked_float, message
 from course_utils.explore.canvas import Event
 from course_utils.training import PairedComparison, paired_comparison
 
-ALL = "all families"
+ALL, ANY = "all families", "all strengths"
 MEASURES = ("accuracy", "robustness", "calibration")
 LEAST = 1e-4
 """Smallest diversity on the map, in nats."""
@@ -38,7 +38,9 @@ class Trial:
     diversity : float
         In nats; see ``evidence.diversity``.
     accuracy, robustness, calibration : ndarrays (S,)
-        Accuracy on clean and on corrupted images, and calibration error: shares.
+        Accuracy on clean and on corrupted images, and calibration error: shares. Only differences of them are shown.
+    strength : float, optional
+        Trials of one name and different strengths lie on a curve.
     """
 
     name: str
@@ -48,12 +50,18 @@ class Trial:
     accuracy: np.ndarray
     robustness: np.ndarray
     calibration: np.ndarray
+    strength: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "affinity", checked_float(self.affinity, "affinity", low=0))
         object.__setattr__(self, "diversity", checked_float(self.diversity, "diversity"))
         for name in MEASURES:
             object.__setattr__(self, name, checked_array(getattr(self, name), name, ("S",), np.float64))
+
+    @property
+    def label(self) -> str:
+        """Its name, with its strength where it has one."""
+        return self.name if self.strength is None else f"{self.name} {self.strength:g}"
 
     @property
     def place(self) -> Place:
@@ -69,6 +77,8 @@ class MapState:
     ----------
     family : str
         Only this family is on the map, or ``ALL``.
+    strength : str
+        Only this strength is on the map, as "0.3", or ``ANY``.
     first, second : (affinity, log10 diversity)
         Places of the lenses.
     named : bool
@@ -76,6 +86,7 @@ class MapState:
     """
 
     family: str = ALL
+    strength: str = ANY
     first: Place = (0.7, -1.5)
     second: Place = (0.9, -2.0)
     named: bool = True
@@ -115,26 +126,28 @@ class Catalogue:
     Parameters
     ----------
     trials : sequence of Trial
-        At least two, with different names.
+        At least two, different in name or strength.
     none : Trial
         Without augmentation; its affinity is 1, and its diversity the final training loss.
 
     Raises
     ------
     ValueError
-        If there are fewer than two trials, a name appears twice, or the seeds differ in number.
+        If there are fewer than two trials, a name appears twice with one strength, or the seeds differ in number.
     """
 
     def __init__(self, trials: Sequence[Trial], none: Trial) -> None:
         self.trials, self.none = tuple(trials), none
-        names = [trial.name for trial in self.trials]
-        if len(names) < 2 or len(set(names)) < len(names):
-            raise ValueError(message("trials", "at least two, with different names", ", ".join(names) or "none"))
+        labels = [trial.label for trial in self.trials]
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise ValueError(message("trials", "at least two, with different names", ", ".join(labels) or "none"))
         seeds = {len(getattr(trial, name)) for trial in (*self.trials, none) for name in MEASURES}
         if len(seeds) > 1 or min(seeds) < 2:
             raise ValueError(message("trials", "figures of the same seeds, at least two", f"{sorted(seeds)} seeds"))
         self._against = lru_cache(maxsize=None)(self._compare)  # a lens rests on one point for most of its way
         self.families = tuple(dict.fromkeys(trial.family for trial in self.trials))
+        found = sorted({trial.strength for trial in self.trials if trial.strength is not None})
+        self.strengths = tuple(f"{strength:g}" for strength in found)
         self.places = np.array([trial.place for trial in (*self.trials, none)])  # (N + 1, 2)
 
     @cached_property
@@ -150,20 +163,39 @@ class Catalogue:
         return float(left - 0.16 * wide), float(right + 0.16 * wide), float(bottom - 0.14 * tall), float(top + 0.14 * tall)
 
     def start(self) -> MapState:
-        """Return the state with the largest gain in the first lens, and in the second the largest diversity of the others."""
-        first = max(range(len(self.trials)), key=lambda i: self.gains[i].mean)
-        second = max((i for i in range(len(self.trials)) if i != first), key=lambda i: self.trials[i].diversity)
-        return MapState(first=self.trials[first].place, second=self.trials[second].place)
+        """Return the state with the largest gain in the first lens, and in the second the largest diversity of the others.
+
+        Of several strengths, the middle one is on the map.
+        """
+        strength = self.strengths[len(self.strengths) // 2] if self.strengths else ANY
+        visible = self.visible(MapState(strength=strength))
+        first = max(visible, key=lambda i: self.gains[i].mean)
+        second = max((i for i in visible if i != first), key=lambda i: self.trials[i].diversity, default=first)
+        return MapState(strength=strength, first=self.trials[first].place, second=self.trials[second].place)
+
+    def visible(self, state: MapState) -> tuple[int, ...]:
+        """Return the numbers of the trials of the state's family and strength; all of the family where that leaves none."""
+        family = tuple(i for i, trial in enumerate(self.trials) if state.family in (ALL, trial.family))
+        of_strength = tuple(i for i in family if state.strength in (ANY, f"{self.trials[i].strength or 0:g}"))
+        return of_strength or family
+
+    def curve(self, number: int) -> np.ndarray:
+        """Return the places (M, 2) of a trial's name, by rising strength."""
+        name = self.trials[number].name
+        same = [i for i, trial in enumerate(self.trials) if trial.name == name]
+        return self.places[sorted(same, key=lambda i: self.trials[i].strength or 0)]
 
     def admit(self, state: MapState) -> MapState:
-        """Keep the lenses on the map, and the family known."""
+        """Keep the lenses on the map, and family and strength known."""
         left, right, bottom, top = self.box
         first, second = ((float(np.clip(x, left, right)), float(np.clip(y, bottom, top))) for x, y in (state.first, state.second))
-        return replace(state, family=state.family if state.family in self.families else ALL, first=first, second=second)
+        family = state.family if state.family in self.families else ALL
+        strength = state.strength if state.strength in self.strengths else ANY
+        return replace(state, family=family, strength=strength, first=first, second=second)
 
     def compute(self, state: MapState) -> MapResult:
         """Return which trials are on the map, which lie in the lenses, and how they compare."""
-        visible = tuple(i for i, trial in enumerate(self.trials) if state.family in (ALL, trial.family))
+        visible = self.visible(state)
         chosen = self._nearest(state.first, visible), self._nearest(state.second, visible)
         alone = self._against(chosen[0], None), self._against(chosen[1], None)
         return MapResult(visible, chosen, alone, self._against(*chosen))

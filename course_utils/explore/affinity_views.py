@@ -59,6 +59,9 @@ def map_scene(state: MapState, result: MapResult, catalogue: Catalogue) -> Scene
     layers.append(
         Text([[catalogue.none.place[0], catalogue.none.place[1] - 14 * y_pixel]], ["none"], "muted", 12, "centre", halo=True)
     )
+    for (_, colour), i in zip(LENSES.values(), result.chosen):
+        curve = catalogue.curve(i)
+        layers.append(Segments(curve[:-1], curve[1:], colour, 1.5))
     for i in result.visible:
         trial, gain = catalogue.trials[i], catalogue.gains[i]
         colour, shape, size = look_of(gain)
@@ -71,16 +74,25 @@ def map_scene(state: MapState, result: MapResult, catalogue: Catalogue) -> Scene
             room[1] &= x < left + 0.7 * (right - left)
             side = 1 if room[1] or not room[-1] else -1
             at = [x + side * (20 if chosen else size + 5) * x_pixel, y]
-            layers.append(Text([at], [trial.name], size=12, align="left" if side > 0 else "right", bold=chosen, halo=True))
+            layers.append(
+                Text(
+                    [at],
+                    [trial.label if chosen else trial.name],
+                    size=12,
+                    align="left" if side > 0 else "right",
+                    bold=chosen,
+                    halo=True,
+                )
+            )
     marks = []
     for (name, (letter, colour)), i in zip(LENSES.items(), result.chosen):
         place, point = getattr(state, name), catalogue.trials[i].place
         layers.append(Segments([place], [point], colour, 1.5, dashed=True))
         gain = 100 * catalogue.gains[i].mean
-        label = f"lens {letter}, over {catalogue.trials[i].name}, gain {gain:+.1f} points"
+        label = f"lens {letter}, over {catalogue.trials[i].label}, gain {gain:+.1f} points"
         steps = {"step": (right - left) / 50, "leap": (right - left) / 8}
         marks.append(Mark(name, *place, label=label, tag=letter, colour=colour, shape="ring", size=14.0, **steps))
-    label = f"{len(result.visible)} augmentations by affinity and diversity; lens A is over {catalogue.trials[result.chosen[0]].name}."
+    label = f"{len(result.visible)} augmentations by affinity and diversity; lens A is over {catalogue.trials[result.chosen[0]].label}."
     return Scene(MAP, TALL, box, label, layers, marks, can_tap=True)
 
 
@@ -95,18 +107,18 @@ def details_scene(state: MapState, result: MapResult, catalogue: Catalogue, exam
     reach = max(max(abs(c.low), abs(c.high)) for c in everything) or 1.0
     y = 16.0
     for letter, colour, trial, found in groups:
-        layers.append(Text([[8, y]], [f"{letter}  {trial.name}"], colour, 15, bold=True))
+        layers.append(Text([[8, y]], [f"{letter}  {trial.label}"], colour, 15, bold=True))
         words = f"affinity {trial.affinity:.2f}, diversity {trial.diversity:.3f}; right: better than none:"
         layers.append(Text([[8, y + 19]], [words], "muted", 12))
         layers += _rows(found, y + 42, reach)
-        for k, image in enumerate(examples.get(trial.name, ())[:N_EXAMPLES]):
+        for k, image in enumerate(examples.get(trial.label, ())[:N_EXAMPLES]):
             pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
             start = 8 + k * (THUMB + 6)
             layers.append(Picture(pixels, (start, start + THUMB, y + 108 + THUMB, y + 108)))
         y += 174
     layers.append(Text([[8, y + 2]], ["A minus B, in points:"], size=14, bold=True))
     layers += _rows(result.between, y + 24, reach)
-    one, two = (catalogue.trials[i].name for i in result.chosen)
+    one, two = (catalogue.trials[i].label for i in result.chosen)
     label = f"A, {one}: accuracy {100 * result.against_none[0]['accuracy'].mean:+.1f} points; A minus B, {two}: "
     return Scene(SIDE, TALL, None, label + f"{100 * result.between['accuracy'].mean:+.1f} points.", layers)
 

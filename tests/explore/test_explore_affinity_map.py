@@ -8,7 +8,7 @@ import torch
 from affinity_catalogue import PILOT, catalogue, examples
 
 from course_utils.explore.affinity_map import AffinityMap
-from course_utils.explore.affinity_state import ALL, LEAST, Catalogue, MapState, Trial, compared, react_map
+from course_utils.explore.affinity_state import ALL, ANY, LEAST, Catalogue, MapState, Trial, compared, react_map
 from course_utils.explore.affinity_views import look_of
 from course_utils.explore.canvas import Event
 from course_utils.training import paired_comparison
@@ -88,6 +88,40 @@ def test_the_look_of_a_point_tells_gain_loss_and_doubt():
     assert [shape for _, shape in looks] == ["triangle", "diamond", "circle"]
 
 
+def of_three_strengths():
+    """Every trial at three strengths: the stronger, the less affinity and the more diversity."""
+    trials, none = catalogue()
+    return [
+        replace(
+            trial,
+            affinity=trial.affinity * (1.1 - strength / 2),
+            diversity=trial.diversity * (1 + 9 * strength),
+            strength=strength,
+        )
+        for trial in trials
+        for strength in (0.1, 0.3, 1.0)
+    ], none
+
+
+def test_strengths_of_one_augmentation_lie_on_a_curve_and_the_middle_one_is_shown_first():
+    several = Catalogue(*of_three_strengths())
+    assert several.strengths == ("0.1", "0.3", "1")
+    start = several.start()
+    assert start.strength == "0.3" and {several.trials[i].strength for i in several.compute(start).visible} == {0.3}
+    assert len(several.compute(replace(start, strength=ANY)).visible) == len(several.trials)
+    assert several.admit(replace(start, strength="0.7")).strength == ANY
+    curve = several.curve(1)
+    assert curve.shape == (3, 2) and (np.diff(curve[:, 0]) < 0).all() and (np.diff(curve[:, 1]) > 0).all()
+    assert several.trials[1].label == f"{NAMES[0]} 0.3"
+
+
+def test_a_family_without_the_chosen_strength_stays_on_the_map():
+    trials, none = of_three_strengths()
+    some = Catalogue([trial for trial in trials if trial.family != "erasing" or trial.strength == 0.3], none)
+    found = some.compute(MapState(family="erasing", strength="1"))
+    assert [some.trials[i].label for i in found.visible] == ["cutout 0.3"]
+
+
 def test_the_task_is_done_where_affinity_is_equal_and_gains_differ(explorer):
     explorer.reset()
     assert "A is affine, with affinity 0.68 and diversity 0.026" in explorer.status and "Task: find two" in explorer.status
@@ -115,7 +149,7 @@ def test_wrong_catalogues_are_refused():
         AffinityMap(trials[:1], none)
     with pytest.raises(ValueError, match="the same seeds"):
         AffinityMap(trials, catalogue(9)[1])
-    with pytest.raises(ValueError, match="names of trials"):
+    with pytest.raises(ValueError, match="labels of trials"):
         AffinityMap(trials, none, {"mixup": examples()["affine"]})
     with pytest.raises(ValueError, match="examples"):
         AffinityMap(trials, none, {"affine": torch.zeros(4, 1, 8, 8, dtype=torch.uint8)})
