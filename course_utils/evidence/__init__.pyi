@@ -13,3 +13,11 @@ from .affinity_and_diversity import affinity as affinity
 from .affinity_and_diversity import diversity as diversity
 from .affinity_and_diversity import train_with as train_with
 from .pools import recorded_pools as recorded_pools
+from .catalogue_record import corruption_gains as corruption_gains
+from .catalogue_record import nuisance_gains as nuisance_gains
+from .catalogue_record import recorded_gains as recorded_gains
+from .catalogue_record import recorded_trials as recorded_trials
+from .recommendation import FolderPictures as FolderPictures
+from .recommendation import ToyPictures as ToyPictures
+from .recommendation import recommend as recommend
+from .recommendation import trainings_in as trainings_in

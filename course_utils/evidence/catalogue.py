@@ -5,7 +5,8 @@ Outside are: mirror and shift, which every training here has; Mosaic, IoUCrop an
 Mixup and PatchShuffle on maps, which act inside of the network; ColorJitter, which is four others; `mixup` of the sixteen ways of
 mixing, which is Mixup.
 
-All trainings share images, start, order of the batches and number of steps.
+All trainings share images, start, order of the batches and number of steps. ``outcome`` is one training and everything that is
+measured about it; the claims in ``catalogue_claims`` compare them.
 
 Source: R. Gontijo-Lopes et al., 2020, arXiv:2002.08973.
 """
@@ -15,16 +16,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from course_utils import augment
+import torch
+from torch import Tensor
+
+from course_utils import augment, data
 from course_utils.augment.corruptions import CORRUPTIONS
 from course_utils.checks import checked_float, checked_int, message
-from course_utils.evidence.affinity_and_diversity import Augmentation, diversity, train_with
-from course_utils.evidence.mixing_claims import toys
+from course_utils.evidence.affinity_and_diversity import Augmentation, AugmentedTraining, affinity, diversity, train_with
+from course_utils.evidence.mixing_claims import SIZE, toys
+from course_utils.evidence.robustness import robustness
 from course_utils.training import in_parts
 
-STEPS = 400
-STRENGTH = 0.5
+STEPS = 800
+STRENGTHS = (0.1, 0.3, 1.0)
+USUAL = 0.3
+"""The strength where one is enough; the ways of mixing have no other, as it is only the chance that a batch is mixed."""
+N_VALIDATION, N_CORRUPTED, N_NUISANCE, N_NULL = 300, 200, 300, 200
+"""Images for validation, to be corrupted, and of each nuisance; draws for the calibration error of chance."""
+OCCLUDED, OCCLUSION = "occluded", 0.4
+NUISANCES = ("rotated", "small", "moved", "dark", "tinted", "noisy", "blurred", OCCLUDED)
+"""What is wider in a test set than in training: a name of ``data.sprites.VIEWS``, or the share that something hides."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +50,19 @@ class Entry:
     chapter : int
     make : callable
         ``make(strength, n_classes, size)``: the augmentation for square images of ``size`` pixels.
+    strengths : tuple of float
+        Those that are tried.
     """
 
     name: str
     family: str
     chapter: int
     make: Callable[[float, int, int], Augmentation]
+    strengths: tuple[float, ...] = STRENGTHS
 
 
 def _mixed(method: str) -> Entry:
-    return Entry(method, "mixing", 15, lambda s, k, n: augment.MixedExample(method, k, p=s))
+    return Entry(method, "mixing", 15, lambda s, k, n: augment.MixedExample(method, k, p=s), (USUAL,))
 
 
 CATALOGUE = (
@@ -95,14 +111,14 @@ def _affine(strength: float) -> Augmentation:
     return augment.Affine(**amount, scale=(1 - 0.4 * strength, 1 + 0.4 * strength), padding="reflection")
 
 
-def made(name: str, strength: float = STRENGTH, n_classes: int = 6, size: int = 32) -> Augmentation:
+def made(name: str, strength: float = USUAL, n_classes: int = 6, size: int = 32) -> Augmentation:
     """Return an augmentation of the catalogue.
 
     Parameters
     ----------
     name : str
         Of an entry of ``CATALOGUE``.
-    strength : float, default 0.5
+    strength : float, default 0.3
         Above 0, at most 1. It is an amount, or a chance where there is no amount; strengths of two augmentations do not compare.
     n_classes : int, default 6
     size : int, default 32
@@ -136,38 +152,128 @@ def circular(name: str) -> tuple[str, ...]:
     return tuple(key for key in augment.corruptions.names if kind in CORRUPTIONS[key].same_as)
 
 
+def arms() -> tuple[tuple[str, float], ...]:
+    """Return every augmentation with each of its strengths."""
+    return tuple((entry.name, strength) for entry in CATALOGUE for strength in entry.strengths)
+
+
 # ------------------------------------------------------------------------------------------------------------ the training
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training gave: accuracy on clean images of the split, and diversity in nats."""
+class Outcome:
+    """What was measured about one training; all but diversity and affinity are shares.
 
+    Attributes
+    ----------
+    validation, accuracy : float
+        On validation images, which may choose, and on test images, which may not.
+    halves : (float, float)
+        Accuracy on the two halves of the test images.
+    calibration_error : float
+        On the test images, minus what chance alone shows; may be slightly negative.
+    overconfidence : float
+        Mean confidence minus accuracy.
+    diversity, affinity : float
+        See ``evidence.affinity_and_diversity``; affinity is that of a network of the same seed without augmentation.
+    corrupted : dict from corruption to float
+        Accuracy on ``N_CORRUPTED`` test images, a mean over five severities.
+    nuisances : dict from a name of ``NUISANCES`` to float
+        Accuracy on toys that are seen so.
+    """
+
+    validation: float
     accuracy: float
+    halves: tuple[float, float]
+    calibration_error: float
+    overconfidence: float
     diversity: float
+    affinity: float
+    corrupted: dict[str, float]
+    nuisances: dict[str, float]
+
+    def unseen(self, name: str | None) -> float:
+        """Return the mean accuracy on the corruptions that augmentation ``name`` does not equal; on all for None."""
+        seen = () if name is None else circular(name)
+        kept = [accuracy for key, accuracy in self.corrupted.items() if key not in seen]
+        return sum(kept) / len(kept)
 
 
-@lru_cache(maxsize=64)
-def trained(
-    seed: int, name: str | None, static: bool = False, off_after: float = 1.0, n_steps: int = STEPS, split: str = "test"
-) -> Trained:
-    """Train with an augmentation of the catalogue, or with none, and return what came of it.
+@lru_cache(maxsize=256)
+def outcome(seed: int, name: str | None, strength: float = USUAL) -> Outcome:
+    """Train with an augmentation of the catalogue, or with none, and measure everything.
 
     Parameters
     ----------
     seed : int
     name : str, optional
         None: mirror and crop alone, which every training has.
+    strength : float, default 0.3
+        As in ``made``.
+    """
+    validation, test = toys(seed, "validation", N_VALIDATION), toys(seed)
+    augmentation = None if name is None else made(name, strength, test.n_classes)
+    training = training_of(seed, name, strength) if name is not None else _plain(seed)
+    right = _right(training, test.test_images, test.test_labels)
+    near = 1.0
+    if augmentation is not None:
+        plain, chance = _plain(seed).network, torch.Generator().manual_seed(seed)
+        near = affinity(plain, validation.test_images, validation.test_labels, augmentation, generator=chance).ratio
+    probabilities = in_parts(training.network, training.network, test.test_images, 256).softmax(1)
+    judged = augment.expected_calibration_error(probabilities, test.test_labels, n_null=N_NULL, random_state=seed)
+    damaged = robustness(training.network, test.test_images, test.test_labels, seed, n_images=N_CORRUPTED)
+    half = len(right) // 2
+    return Outcome(
+        validation=float(_right(training, validation.test_images, validation.test_labels).mean()),
+        accuracy=float(right.mean()),
+        halves=(float(right[:half].mean()), float(right[half:].mean())),
+        calibration_error=judged.debiased,
+        overconfidence=judged.signed_gap,
+        diversity=diversity(training),
+        affinity=near,
+        corrupted={key: 1 - error for key, error in damaged.errors.per_corruption.items()},
+        nuisances={name: float(_right(training, *views(seed, name)).mean()) for name in NUISANCES},
+    )
+
+
+@lru_cache(maxsize=len(NUISANCES))
+def views(seed: int, nuisance: str) -> tuple[Tensor, Tensor]:
+    """Return test images (N, 3, 32, 32), uint8, and labels (N,) of a nuisance."""
+    how: dict[str, Any] = {"occlusion": OCCLUSION} if nuisance == OCCLUDED else {"views": nuisance}
+    pictures = data.Sprites("test", seed, n=N_NUISANCE, size=SIZE, **how)
+    return pictures.images, pictures.labels
+
+
+def training_of(
+    seed: int, name: str | None, strength: float = USUAL, static: bool = False, off_after: float = 1.0, n_steps: int = STEPS
+) -> AugmentedTraining:
+    """Return the training of one arm.
+
+    Parameters
+    ----------
+    seed, name, strength
+        As in ``outcome``.
     static : bool, default False
         Augment every training image once, and never again.
     off_after : float, default 1.0
         Part of the steps after which the augmentation is switched off.
     n_steps : int
-    split : {"test", "validation"}
-        Where the accuracy is measured.
     """
-    pictures = toys(seed, split)
-    augmentation = None if name is None else made(name, n_classes=pictures.n_classes)
-    training = train_with(pictures, augmentation, seed, n_steps, static, round(off_after * n_steps))
-    answers = in_parts(training.network, training.network, pictures.test_images, 256).argmax(1)
-    return Trained(float((answers == pictures.test_labels).double().mean()), diversity(training))
+    pictures = toys(seed)
+    augmentation = None if name is None else made(name, strength, pictures.n_classes)
+    return train_with(pictures, augmentation, seed, n_steps, static, round(off_after * n_steps))
+
+
+def accuracy(training: AugmentedTraining, seed: int) -> float:
+    """Return the share of the test images of a seed that a trained network names rightly."""
+    pictures = toys(seed)
+    return float(_right(training, pictures.test_images, pictures.test_labels).mean())
+
+
+@lru_cache(maxsize=2)
+def _plain(seed: int) -> AugmentedTraining:
+    return training_of(seed, None)
+
+
+def _right(training: AugmentedTraining, images: Tensor, labels: Tensor) -> Tensor:
+    return (in_parts(training.network, training.network, images, 256).argmax(1) == labels).double()

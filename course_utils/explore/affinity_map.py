@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from course_utils.checks import checked_array, message
-from course_utils.explore.affinity_state import ALL, ANY, Catalogue, MapResult, MapState, Trial, react_map
+from course_utils.explore.affinity_state import ALL, ANY, Catalogue, MapResult, MapState, react_map
 from course_utils.explore.affinity_views import details_scene, map_scene
 from course_utils.explore.base import Control, Explorer, Scheduler, View
 from course_utils.training import PairedComparison
+from course_utils.training.trial import Trial
 
 
 class AffinityMap(Explorer):
@@ -29,7 +30,7 @@ class AffinityMap(Explorer):
 
     Parameters
     ----------
-    trials : sequence of ``explore.affinity_state.Trial``
+    trials : sequence of ``training.trial.Trial``
         At least two, different in name or strength, with figures of the same seeds.
     none : Trial
         The training without augmentation, with the same seeds.

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from course_utils.explore.affinity_state import MEASURES, Catalogue, MapResult, MapState
+from course_utils.explore.affinity_state import Catalogue, MapResult, MapState
 from course_utils.explore.scene import Layer, Mark, Picture, Points, Scene, Segments, Text
 from course_utils.plotting import BLUE, GREY, PURPLE, VERMILION
 from course_utils.training import PairedComparison
+from course_utils.training.trial import MEASURES
 
 MAP, SIDE, TALL = 440, 392, 452  # pixels: widths of map and details, height of both
 GAIN, LOSS, UNSURE = BLUE, VERMILION, GREY

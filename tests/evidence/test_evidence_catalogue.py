@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from course_utils import augment
+from course_utils import augment, data
 from course_utils.augment.mixing import Mixer
 from course_utils.evidence import catalogue
+from course_utils.evidence.affinity_and_diversity import train_with
 from course_utils.evidence.catalogue import CATALOGUE, circular, made
 
 NAMES = [entry.name for entry in CATALOGUE]
@@ -81,10 +82,57 @@ def test_wrong_arguments_are_refused():
         made("hue", n_classes=1)
 
 
-def test_an_augmentation_switched_off_at_once_is_none(monkeypatch):
-    small = catalogue.toys(1, "validation", 30)
-    monkeypatch.setattr(catalogue, "toys", lambda seed, split: small)
-    plain = catalogue.trained.__wrapped__(1, None, n_steps=4)
-    assert catalogue.trained.__wrapped__(1, "affine", off_after=0.0, n_steps=4) == plain
-    assert catalogue.trained.__wrapped__(1, "affine", n_steps=4) != plain
-    assert 0 <= plain.accuracy <= 1 and plain.diversity > 0
+@pytest.fixture
+def small_toys(monkeypatch):
+    drawn = {split: catalogue.toys(1, split, 30) for split in ("validation", "test")}
+    monkeypatch.setattr(catalogue, "toys", lambda seed, split="test", n_test=30: drawn[split])
+    monkeypatch.setattr(catalogue, "STEPS", 4)
+    monkeypatch.setattr(catalogue, "N_CORRUPTED", 6)
+    monkeypatch.setattr(catalogue, "N_NUISANCE", 12)
+    catalogue.views.cache_clear()
+    catalogue._plain.cache_clear()
+    yield drawn
+    catalogue.views.cache_clear()
+    catalogue._plain.cache_clear()
+
+
+def test_an_augmentation_switched_off_at_once_is_none(small_toys):
+    plain = catalogue.training_of(1, None, n_steps=4)
+    assert torch.equal(catalogue.training_of(1, "affine", off_after=0.0, n_steps=4).losses, plain.losses)
+    assert not torch.equal(catalogue.training_of(1, "affine", n_steps=4).losses, plain.losses)
+    assert 0 <= catalogue.accuracy(plain, 1) <= 1
+
+
+def test_an_outcome_holds_what_the_parts_measure(small_toys, monkeypatch):
+    monkeypatch.setattr(catalogue, "training_of", lambda *arguments: train_with(small_toys["test"], made("cutout"), 1, 4))
+    monkeypatch.setattr(catalogue, "_plain", lambda seed: train_with(small_toys["test"], None, 1, 4))
+    found = catalogue.outcome.__wrapped__(1, "cutout")
+    assert found.accuracy == pytest.approx(sum(found.halves) / 2)
+    assert found.accuracy == catalogue.accuracy(catalogue.training_of(1, "cutout", 0.3), 1)
+    assert set(found.corrupted) == set(augment.corruptions.names) and set(found.nuisances) == set(catalogue.NUISANCES)
+    assert found.diversity > 0 and found.affinity >= 0
+
+
+def test_the_training_without_has_affinity_one_and_sees_every_corruption_as_new(small_toys):
+    found = catalogue.outcome.__wrapped__(1, None)
+    assert found.affinity == 1.0
+    assert found.unseen(None) == pytest.approx(sum(found.corrupted.values()) / len(found.corrupted))
+
+
+def test_corruptions_that_the_augmentation_equals_are_left_out():
+    corrupted = {key: float(key == "fog") for key in augment.corruptions.names}
+    one = catalogue.Outcome(0.5, 0.5, (0.5, 0.5), 0.0, 0.0, 0.1, 1.0, corrupted, {})
+    assert one.unseen("fog") == 0 and one.unseen("hue") == pytest.approx(1 / len(corrupted))
+
+
+def test_arms_are_all_augmentations_with_their_strengths():
+    arms = catalogue.arms()
+    assert len(set(arms)) == len(arms) and {name for name, _ in arms} == set(NAMES)
+    assert {strength for name, strength in arms if name == "hue"} == set(catalogue.STRENGTHS)
+    assert [strength for name, strength in arms if name == "random_square"] == [catalogue.USUAL]
+
+
+def test_occluded_toys_are_those_of_the_plain_test_set_with_something_before_them():
+    hidden, labels = catalogue.views(1, "occluded")
+    usual = data.Sprites("test", 1, n=catalogue.N_NUISANCE, size=32)
+    assert torch.equal(labels, usual.labels) and not torch.equal(hidden, usual.images)

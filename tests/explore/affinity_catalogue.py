@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from course_utils.explore.affinity_state import Trial
+from course_utils.training.trial import Trial
 
 PILOT = (
     ("affine", "space", 0.68, 0.026, 0.043),

@@ -8,10 +8,11 @@ import torch
 from affinity_catalogue import PILOT, catalogue, examples
 
 from course_utils.explore.affinity_map import AffinityMap
-from course_utils.explore.affinity_state import ALL, ANY, LEAST, Catalogue, MapState, Trial, compared, react_map
+from course_utils.explore.affinity_state import ALL, ANY, Catalogue, MapState, compared, react_map
 from course_utils.explore.affinity_views import look_of
 from course_utils.explore.canvas import Event
 from course_utils.training import paired_comparison
+from course_utils.training.trial import LEAST, Trial
 
 NAMES = [one[0] for one in PILOT]
 
