@@ -89,11 +89,12 @@ def small_toys(monkeypatch):
     monkeypatch.setattr(catalogue, "STEPS", 4)
     monkeypatch.setattr(catalogue, "N_CORRUPTED", 6)
     monkeypatch.setattr(catalogue, "N_NUISANCE", 12)
-    catalogue.views.cache_clear()
-    catalogue._plain.cache_clear()
+    kept = (catalogue.views, catalogue._plain)
+    for function in kept:
+        function.cache_clear()
     yield drawn
-    catalogue.views.cache_clear()
-    catalogue._plain.cache_clear()
+    for function in kept:
+        function.cache_clear()
 
 
 def test_an_augmentation_switched_off_at_once_is_none(small_toys):
