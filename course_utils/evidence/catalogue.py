@@ -23,6 +23,7 @@ from torch import Tensor
 
 from course_utils import augment, data
 from course_utils.augment.corruptions import CORRUPTIONS
+from course_utils.augment.sampling import to_uint8
 from course_utils.checks import checked_float, checked_int, message
 from course_utils.evidence.affinity_and_diversity import Augmentation, AugmentedTraining, affinity, diversity, train_with
 from course_utils.evidence.mixing_claims import SIZE, toys
@@ -155,6 +156,36 @@ def circular(name: str) -> tuple[str, ...]:
 def arms() -> tuple[tuple[str, float], ...]:
     """Return every augmentation with each of its strengths."""
     return tuple((entry.name, strength) for entry in CATALOGUE for strength in entry.strengths)
+
+
+def label(name: str, strength: float) -> str:
+    """Return how an arm is called in a record.
+
+    >>> label("hue", 0.3)
+    'hue 0.3'
+    """
+    return f"{name} {strength:g}"
+
+
+def examples(images: Tensor, seed: int = 0) -> dict[str, Tensor]:
+    """Return the images under every augmentation and strength, by the label of the arm.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 3, S, S), uint8
+        N at least 2, as mixers need a partner.
+    seed : int, default 0
+
+    Returns
+    -------
+    dict from label to Tensor of shape (N, 3, S, S), uint8
+    """
+    shown = {}
+    for name, strength in arms():
+        augmentation = made(name, strength, size=images.shape[-1])
+        changed = augmentation.replay(images, augmentation.draw(images, torch.Generator().manual_seed(seed)))
+        shown[label(name, strength)] = changed if changed.dtype == torch.uint8 else to_uint8(changed)
+    return shown
 
 
 # ------------------------------------------------------------------------------------------------------------ the training

@@ -23,7 +23,7 @@ from statistics import fmean
 import numpy as np
 
 from course_utils.evidence.affinity_and_diversity import diversity
-from course_utils.evidence.catalogue import CATALOGUE, NUISANCES, Outcome, accuracy, arms, outcome, training_of
+from course_utils.evidence.catalogue import CATALOGUE, NUISANCES, Outcome, accuracy, arms, label, outcome, training_of
 
 NONE = "none"
 CHOSEN, REPORTED, ON_NEW = "chosen on validation images", "as reported", "on new images"
@@ -50,15 +50,6 @@ MATCHES = {
     "hide and seek": ("occluded",),
 }
 """Augmentations that imitate a nuisance of the test sets; written down before the runs."""
-
-
-def label(name: str, strength: float) -> str:
-    """Return how an arm is called in a record.
-
-    >>> label("hue", 0.3)
-    'hue 0.3'
-    """
-    return f"{name} {strength:g}"
 
 
 def everything(seed: int) -> dict[str, float]:
@@ -186,7 +177,7 @@ def _outcomes(seed: int) -> tuple[Outcome, ...]:
     return tuple(outcome(seed, name, strength) for name, strength in arms())
 
 
-def _measures(label: str, one: Outcome, without: Outcome, name: str | None) -> dict[str, float]:
+def _measures(arm: str, one: Outcome, without: Outcome, name: str | None) -> dict[str, float]:
     gain = one.unseen(name) - without.unseen(name)
     values = (one.accuracy, one.validation, one.affinity, one.diversity, one.calibration_error, one.overconfidence, gain)
-    return {f"{label} | {measure}": value for measure, value in zip(MEASURES, values, strict=True)}
+    return {f"{arm} | {measure}": value for measure, value in zip(MEASURES, values, strict=True)}

@@ -50,22 +50,27 @@ def gains_figure(gains: Mapping[str, PairedComparison], believed: Container[str]
     return figure
 
 
-def draw_strengths(ax: Any, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], named: Sequence[str]) -> Any:
-    """Draw gains in points over strength, on a logarithmic axis; some curves in colour and with their names, the others in grey."""
-    for name, (strengths, gains) in curves.items():
+def draw_strengths(
+    ax: Any, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], named: Sequence[str], ylabel: str, level: float
+) -> Any:
+    """Draw values over strength, on a logarithmic axis; some curves in colour and with their names, the others in grey.
+
+    A black line marks the level of a training without augmentation.
+    """
+    for name, (strengths, values) in curves.items():
         if name not in named:
-            ax.plot(strengths, gains, color=GREY, linewidth=0.9, alpha=0.5)
+            ax.plot(strengths, values, color=GREY, linewidth=0.9, alpha=0.5)
     for k, name in enumerate(named):
-        strengths, gains = curves[name]
+        strengths, values = curves[name]
         colour = LINE_COLOURS[k % len(LINE_COLOURS)]
-        ax.plot(strengths, gains, color=colour, marker="osD^v"[k % 5], linewidth=2)
-        ax.annotate(name, (strengths[-1], gains[-1]), xytext=(8, 0), textcoords="offset points", va="center", color=colour)
-    ax.axhline(0, color="black", linewidth=1)
+        ax.plot(strengths, values, color=colour, marker="osD^v"[k % 5], linewidth=2)
+        ax.annotate(name, (strengths[-1], values[-1]), xytext=(8, 0), textcoords="offset points", va="center", color=colour)
+    ax.axhline(level, color="black", linewidth=1)
     ax.set_xscale("log")
     some = next(iter(curves.values()))[0]
     ax.set_xticks(some, [f"{strength:g}" for strength in some])
     ax.minorticks_off()
-    ax.set(xlabel="strength", ylabel="gain, points", xlim=(some[0] * 0.9, some[-1] * 2.2))
+    ax.set(xlabel="strength", ylabel=ylabel, xlim=(some[0] * 0.9, some[-1] * 2.2))
     return ax
 
 

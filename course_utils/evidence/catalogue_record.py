@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from course_utils.checks import checked_choice, message
-from course_utils.evidence.catalogue import CATALOGUE, NUISANCES, USUAL, circular
-from course_utils.evidence.catalogue_claims import MATCHES, MEASURES, NONE, label
+from course_utils.evidence.catalogue import CATALOGUE, NUISANCES, USUAL, circular, label
+from course_utils.evidence.catalogue_claims import MATCHES, MEASURES, NONE
 from course_utils.evidence.ledger import recorded
 from course_utils.training import PairedComparison, paired_comparison
 from course_utils.training.trial import Trial

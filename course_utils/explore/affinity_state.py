@@ -21,6 +21,8 @@ from course_utils.training import PairedComparison, paired_comparison
 from course_utils.training.trial import MEASURES, Place, Trial
 
 ALL, ANY = "all families", "all strengths"
+FEW = 16
+"""So many names find room on the map."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,14 @@ class Catalogue:
     def start(self) -> MapState:
         """Return the state with the largest gain in the first lens, and in the second the largest diversity of the others.
 
-        Of several strengths, the middle one is on the map.
+        Of several strengths, the middle one is on the map. Names are written where they are few.
         """
         strength = self.strengths[len(self.strengths) // 2] if self.strengths else ANY
         visible = self.visible(MapState(strength=strength))
         first = max(visible, key=lambda i: self.gains[i].mean)
         second = max((i for i in visible if i != first), key=lambda i: self.trials[i].diversity, default=first)
-        return MapState(strength=strength, first=self.trials[first].place, second=self.trials[second].place)
+        named = len(visible) <= FEW
+        return MapState(strength=strength, named=named, first=self.trials[first].place, second=self.trials[second].place)
 
     def visible(self, state: MapState) -> tuple[int, ...]:
         """Return the numbers of the trials of the state's family and strength; all of the family where that leaves none."""

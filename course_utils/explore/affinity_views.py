@@ -20,6 +20,7 @@ MAP, SIDE, TALL = 440, 392, 452  # pixels: widths of map and details, height of 
 GAIN, LOSS, UNSURE = BLUE, VERMILION, GREY
 LENSES = {"first": ("A", "text"), "second": ("B", PURPLE)}
 N_EXAMPLES, THUMB = 4, 54
+LETTER = 7  # pixels, about, of a letter on the map
 WORDS = {"accuracy": "accuracy", "robustness": "on corrupted images", "calibration": "calibration"}
 
 
@@ -69,22 +70,14 @@ def map_scene(state: MapState, result: MapResult, catalogue: Catalogue) -> Scene
         (x, y), chosen = trial.place, i in result.chosen
         layers.append(Points([[x, y]], colour, size, shape))
         if state.named or chosen:
+            words = trial.label if chosen else trial.name
             gaps = (catalogue.places[[j for j in result.visible if j != i]] - trial.place) / (x_pixel, y_pixel)
             beside = gaps[np.abs(gaps[:, 1]) < 14, 0]
-            room = {side: not ((beside * side > 0) & (beside * side < 90)).any() for side in (1, -1)}
-            room[1] &= x < left + 0.7 * (right - left)
+            room = {side: chosen or not ((beside * side > 0) & (beside * side < 90)).any() for side in (1, -1)}
+            room[1] &= (right - x) / x_pixel > 20 + LETTER * len(words)
             side = 1 if room[1] or not room[-1] else -1
-            at = [x + side * (20 if chosen else size + 5) * x_pixel, y]
-            layers.append(
-                Text(
-                    [at],
-                    [trial.label if chosen else trial.name],
-                    size=12,
-                    align="left" if side > 0 else "right",
-                    bold=chosen,
-                    halo=True,
-                )
-            )
+            at, align = [x + side * (20 if chosen else size + 5) * x_pixel, y], "left" if side > 0 else "right"
+            layers.append(Text([at], [words], size=12, align=align, bold=chosen, halo=True))
     marks = []
     for (name, (letter, colour)), i in zip(LENSES.items(), result.chosen):
         place, point = getattr(state, name), catalogue.trials[i].place

@@ -119,6 +119,12 @@ TERMS: tuple[Term, ...] = (
         "A map of the plane that keeps parallel lines parallel: turning, scaling, shearing, shifting.",
         "13_colour_and_space",
     ),
+    Term(
+        "affinity",
+        "친화도",
+        "The share of its accuracy that a network keeps on images that an augmentation it never saw has changed.",
+        "18_does_it_help",
+    ),
     Term("aggregation", "집계", "Turning a set of local descriptors into one vector of fixed length.", "01_vlad"),
     Term("attention", "어텐션", "A learned score that says how much each part of an image counts.", "03_delf"),
     Term(
@@ -161,6 +167,12 @@ TERMS: tuple[Term, ...] = (
         "체크섬",
         "A short number computed from a file, by which a damaged copy is noticed.",
         "04_landmark_recognition",
+    ),
+    Term(
+        "circular evaluation",
+        "순환 평가",
+        "Testing on what the training has shown: it measures memory.",
+        "18_does_it_help",
     ),
     Term(
         "class activation map (CAM)",
@@ -262,6 +274,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("distribution", "분포", "Which values occur how often.", "08_mahalanobis"),
     Term(
+        "diversity",
+        "다양성",
+        "How hard an augmentation makes the training: the final training loss above its floor.",
+        "18_does_it_help",
+    ),
+    Term(
         "domain shift",
         "도메인 변화",
         "A systematic difference between the data of training and those of use, such as day and night.",
@@ -279,6 +297,12 @@ TERMS: tuple[Term, ...] = (
     Term("entropy", "엔트로피", "How mixed or unsure a distribution is: 0 when one outcome is certain.", "15_mixing"),
     Term("epoch", "에폭", "One pass over the training data.", "02_netvlad"),
     Term("erasing", "지우기", "Hiding a part of a training image while its label stays.", "14_erasing"),
+    Term(
+        "expected calibration error (ECE)",
+        "기대 보정 오차",
+        "The mean distance of confidence and accuracy over bins of confidence.",
+        "18_does_it_help",
+    ),
     Term("feature", "특징", "A number or a vector that says something about an input.", "01_vlad"),
     Term("feature extraction", "특징 추출", "Making new features from all old ones.", "09_dimension_reduction"),
     Term("feature map", "특징 맵", "The features of a network at every position of a grid over the image.", "02_netvlad"),
@@ -309,6 +333,12 @@ TERMS: tuple[Term, ...] = (
         "13_colour_and_space",
     ),
     Term("hole", "구멍", "The part of an image that an erasing method hides.", "14_erasing"),
+    Term(
+        "Holm's method",
+        "홀름 방법",
+        "A correction of p-values for how many methods were tried.",
+        "18_does_it_help",
+    ),
     Term("hull", "외접 상자", "The smallest axis-parallel box around a shape.", "13_colour_and_space"),
     Term(
         "hyperparameter",
@@ -414,6 +444,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("occlusion", "가려짐", "One thing hiding another from view.", "14_erasing"),
     Term("outlier", "이상치", "A point or a match that does not fit the rest.", "03_delf"),
+    Term(
+        "over-confidence",
+        "과신",
+        "More confidence than accuracy.",
+        "18_does_it_help",
+    ),
     Term("overfitting", "과적합", "Being good on the training data and bad on new data.", "01_vlad"),
     Term("perplexity", "혼란도", "In t-SNE: about how many neighbours each point should have.", "10_tsne"),
     Term(
@@ -449,6 +485,12 @@ TERMS: tuple[Term, ...] = (
         "곱 양자화",
         "Storing a vector in pieces, each as the number of its nearest centre.",
         "03_delf",
+    ),
+    Term(
+        "pseudo-replication",
+        "유사 반복",
+        "Taking several measurements of one run for several runs.",
+        "18_does_it_help",
     ),
     Term("query", "질의", "The image that one searches with.", "01_vlad"),
     Term(
@@ -502,6 +544,12 @@ TERMS: tuple[Term, ...] = (
         "17_patchshuffle_and_augmix",
     ),
     Term("similarity", "유사도", "How alike two descriptors are; larger is more alike.", "01_vlad"),
+    Term(
+        "slingshot",
+        "새총 효과",
+        "Training with a strong augmentation, and switching it off before the end.",
+        "18_does_it_help",
+    ),
     Term(
         "soft assignment",
         "소프트 할당",

@@ -108,7 +108,7 @@ def test_strengths_of_one_augmentation_lie_on_a_curve_and_the_middle_one_is_show
     several = Catalogue(*of_three_strengths())
     assert several.strengths == ("0.1", "0.3", "1")
     start = several.start()
-    assert start.strength == "0.3" and {several.trials[i].strength for i in several.compute(start).visible} == {0.3}
+    assert start.strength == "0.3" and start.named and {several.trials[i].strength for i in several.compute(start).visible} == {0.3}
     assert len(several.compute(replace(start, strength=ANY)).visible) == len(several.trials)
     assert several.admit(replace(start, strength="0.7")).strength == ANY
     curve = several.curve(1)

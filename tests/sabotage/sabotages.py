@@ -435,4 +435,28 @@ SABOTAGES = (
         tests=("tests/augment/test_augment_mosaic.py",),
         chapter="16_cutting_and_pasting",
     ),
+    Sabotage(
+        name="diversity-with-the-entropy-of-the-labels",
+        file="course_utils/evidence/affinity_and_diversity.py",
+        right="return float((training.losses - training.floors)[first:].double().mean())",
+        wrong="return float(training.losses[first:].double().mean())",
+        tests=("tests/evidence/test_evidence_affinity_and_diversity.py",),
+        chapter="18_does_it_help",
+    ),
+    Sabotage(
+        name="affinity-upside-down",
+        file="course_utils/evidence/affinity_and_diversity.py",
+        right="return Affinity(augmented / clean, clean, augmented)",
+        wrong="return Affinity(clean / max(augmented, 1e-9), clean, augmented)",
+        tests=("tests/evidence/test_evidence_affinity_and_diversity.py",),
+        chapter="18_does_it_help",
+    ),
+    Sabotage(
+        name="every-p-value-times-the-number-of-methods",
+        file="course_utils/training/choosing.py",
+        right="np.minimum(np.maximum.accumulate(values[order] * np.arange(values.size, 0, -1)), 1)",
+        wrong="np.minimum(np.maximum.accumulate(values[order] * values.size), 1)",
+        tests=("tests/training/test_training_choosing.py",),
+        chapter="18_does_it_help",
+    ),
 )
