@@ -95,6 +95,49 @@ def checked_float(
     return float(value)
 
 
+def checked_range(
+    value: Any,
+    name: str,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    single: str | None = None,
+) -> tuple[float, float]:
+    """Return ``value`` as two floats, the ends of a range, the first not above the second.
+
+    Parameters
+    ----------
+    low, high, above : float, optional
+        Limits of both ends, as in ``checked_float``.
+    single : {"both", "around"}, optional
+        What one number d stands for: "both" ends, (d, d), or, for d of at least 0, a range "around" zero, (-d, d).
+        Without it one number is refused.
+
+    Raises
+    ------
+    TypeError
+        If ``value`` is neither two real numbers nor, where ``single`` is given, one.
+    ValueError
+        If the ends are not two, not in order, not finite or outside the limits.
+
+    Examples
+    --------
+    >>> checked_range((0.2, 1), "scale", above=0, high=1), checked_range(3, "degrees", single="around")
+    ((0.2, 1.0), (-3.0, 3.0))
+    """
+    if single is not None and isinstance(value, Real):
+        number = checked_float(value, name, 0 if single == "around" else low, high, above)
+        return (-number if single == "around" else number), number
+    expected = f"a range (low, high){_range_text(low, high, above)} with low <= high"
+    expected = expected if single is None else "a number, or " + expected
+    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
+        raise TypeError(message(name, expected, repr(value)))
+    ends = tuple(checked_float(end, name, low, high, above) for end in value)
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise ValueError(message(name, expected, repr(value)))
+    return ends
+
+
 def checked_choice(value: Any, name: str, choices: Iterable[Any]) -> Any:
     """Return ``value`` if it is one of ``choices``; a ``ValueError`` lists them otherwise."""
     choices = list(choices)

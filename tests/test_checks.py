@@ -117,3 +117,42 @@ def test_a_zero_row_is_a_unit_row_only_where_that_is_asked_for():
         checks.checked_unit_rows(rows, "x")
     with pytest.raises(ValueError, match=r"rows of unit length \(or zero\), but got length 0.5 in row 1"):
         checks.checked_unit_rows([[0.0, 0.0], [0.5, 0.0]], "x", zeros=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "ends"),
+    [
+        ((1, 2.5), {}, (1.0, 2.5)),
+        ([2, 2], {"low": 2, "high": 2}, (2.0, 2.0)),
+        (np.array([-1.0, 1.0]), {}, (-1.0, 1.0)),
+        (3, {"single": "both"}, (3.0, 3.0)),
+        (3, {"single": "around"}, (-3.0, 3.0)),
+        (0.5, {"single": "around", "low": -0.5, "high": 0.5}, (-0.5, 0.5)),
+        ((-0.5, 0.2), {"single": "around", "low": -0.5, "high": 0.5}, (-0.5, 0.2)),
+    ],
+)
+def test_a_range_is_two_numbers_in_order_and_one_number_where_it_has_a_meaning(value, options, ends):
+    found = checks.checked_range(value, "x", **options)
+    assert found == ends and all(isinstance(end, float) for end in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "error", "text"),
+    [
+        ((2, 1), {}, ValueError, r"`x` must be a range \(low, high\) with low <= high, but got \(2, 1\)"),
+        ((1, 2, 3), {}, ValueError, r"but got \(1, 2, 3\)"),
+        ((), {}, ValueError, r"but got \(\)"),
+        (1.0, {}, TypeError, r"`x` must be a range \(low, high\) with low <= high, but got 1.0"),
+        ("12", {"single": "both"}, TypeError, r"`x` must be a number, or a range \(low, high\) with low <= high, but got '12'"),
+        (None, {"single": "around"}, TypeError, "`x` must be a number, or a range"),
+        ((0, "1"), {}, TypeError, "`x` must be a finite number, but got '1'"),
+        (True, {"single": "both"}, TypeError, "`x` must be a finite number"),
+        ((0, float("nan")), {}, ValueError, "`x` must be a finite number, but got nan"),
+        ((0, 1), {"above": 0}, ValueError, "`x` must be a finite number above 0, but got 0"),
+        (2, {"single": "both", "high": 1}, ValueError, "`x` must be a finite number of at most 1, but got 2"),
+        (-1, {"single": "around"}, ValueError, "`x` must be a finite number of at least 0, but got -1"),
+    ],
+)
+def test_what_is_no_range_is_refused(value, options, error, text):
+    with pytest.raises(error, match=text):
+        checks.checked_range(value, "x", **options)

@@ -25,10 +25,10 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
-from course_utils.augment.colour_jitter import Range, checked_range
+from course_utils.augment.colour_jitter import Range
 from course_utils.augment.per_image import on_floating_images, per_image
 from course_utils.augment.sampling import RandomTransform, corners, uniform
-from course_utils.checks import checked_choice, checked_int, message
+from course_utils.checks import checked_choice, checked_int, checked_range, message
 
 NEGLIGIBLE = 1e-9
 """Taps below this weight do not change a float32 sum of values in [0, 1]."""
@@ -305,7 +305,7 @@ class GaussianBlur(RandomTransform):
         super().__init__(p, per)
         if sigma is None:
             sigma = (0.1, 2.0) if kernel_size is None else 0.15 * checked_int(kernel_size, "kernel_size", low=1) + 0.35
-        self.sigma = checked_range(sigma, "sigma", low=0)
+        self.sigma = checked_range(sigma, "sigma", low=0, single="both")
         self.kernel_size = 2 * _radius(kernel_size, self.sigma[1]) + 1
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> BlurParams:
@@ -372,10 +372,10 @@ class MotionBlur(RandomTransform):
     ) -> None:
         super().__init__(p, per)
         self.kind = checked_choice(kind, "kind", ("line", "trail"))
-        self.length = checked_range(length, "length", low=1)
-        self.sigma = checked_range(sigma, "sigma", above=0)
+        self.length = checked_range(length, "length", low=1, single="both")
+        self.sigma = checked_range(sigma, "sigma", above=0, single="both")
         self.radius = checked_int(radius, "radius", low=0)
-        self.angle = checked_range(angle, "angle")
+        self.angle = checked_range(angle, "angle", single="both")
         self.grow_boxes = bool(grow_boxes)
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> MotionParams:

@@ -31,7 +31,7 @@ from torch import Tensor
 from course_utils.augment import colour
 from course_utils.augment.per_image import RGB_TO_GREY, checked_images
 from course_utils.augment.sampling import RandomTransform, uniform
-from course_utils.checks import checked_choice, checked_float, message
+from course_utils.checks import checked_choice, checked_float, checked_range
 
 Range = float | tuple[float, float]
 
@@ -111,7 +111,7 @@ class HueJitter(OneFactor):
     """
 
     def __init__(self, hue: Range = 0.1, p: float = 1.0, per: str = "sample") -> None:
-        super().__init__(around_zero(hue, "hue"), colour.adjust_hue, p, per)
+        super().__init__(checked_range(hue, "hue", low=-0.5, high=0.5, single="around"), colour.adjust_hue, p, per)
 
 
 # ------------------------------------------------------------------------------------------------------- all four together
@@ -174,7 +174,7 @@ class ColorJitter(RandomTransform):
         self.brightness = around_one(brightness, "brightness")
         self.contrast = around_one(contrast, "contrast")
         self.saturation = around_one(saturation, "saturation")
-        self.hue = around_zero(hue, "hue")
+        self.hue = checked_range(hue, "hue", low=-0.5, high=0.5, single="around")
         self.method = checked_choice(method, "method", ("exact", "fused"))
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> ColorJitterParams:
@@ -288,22 +288,3 @@ def around_one(value: Range, name: str) -> tuple[float, float]:
         return checked_range(value, name, low=0)
     value = checked_float(value, name, low=0)
     return max(0.0, 1 - value), 1 + value
-
-
-def around_zero(value: Range, name: str) -> tuple[float, float]:
-    """Return the two ends of a range of hue turns: ``h`` stands for ``[-h, h]``, at most half a turn."""
-    if isinstance(value, (tuple, list)):
-        return checked_range(value, name, low=-0.5, high=0.5)
-    value = checked_float(value, name, low=0, high=0.5)
-    return -value, value
-
-
-def checked_range(
-    value: Any, name: str, low: float | None = None, high: float | None = None, above: float | None = None
-) -> tuple[float, float]:
-    """Return a pair of numbers in order; one number stands for both ends."""
-    first, last = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, value)
-    first, last = (checked_float(end, name, low=low, high=high, above=above) for end in (first, last))
-    if last < first:
-        raise ValueError(message(name, "two numbers in order, the smaller one first", f"({first:g}, {last:g})"))
-    return first, last

@@ -28,9 +28,9 @@ from torchvision.ops import box_iou
 
 from course_utils.augment.plan import GeometryPlan, affine_matrix, matrix_dtype, translation
 from course_utils.augment.sampling import uniform
-from course_utils.augment.spatial import SpatialTransform, checked_range
+from course_utils.augment.spatial import SpatialTransform
 from course_utils.augment.targets import axis_parallel
-from course_utils.checks import checked_float, checked_int, message
+from course_utils.checks import checked_float, checked_int, checked_range, message
 
 TRIALS = 10  # windows that RandomResizedCrop tries, as in Inception
 
@@ -168,11 +168,8 @@ class RandomResizedCrop(SpatialTransform):
     ) -> None:
         super().__init__(antialias=antialias, **reading)
         self.size = checked_size(size)
-        self.scale, self.ratio = checked_range(scale, "scale"), checked_range(ratio, "ratio")
-        if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise ValueError(message("scale", "a range in (0, 1]", repr(scale)))
-        if self.ratio[0] <= 0:
-            raise ValueError(message("ratio", "a range above 0", repr(ratio)))
+        self.scale = checked_range(scale, "scale", above=0, high=1)
+        self.ratio = checked_range(ratio, "ratio", above=0)
 
     def sample(
         self, n: int, shape: tuple[int, int, int], generator: torch.Generator | None = None, device: Any = None
@@ -247,11 +244,8 @@ class IoUCrop(SpatialTransform):
     ) -> None:
         super().__init__(antialias=antialias, **reading)
         self.size = None if size is None else checked_size(size)
-        self.scale, self.ratio = checked_range(scale, "scale"), checked_range(ratio, "ratio")
-        if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise ValueError(message("scale", "a range in (0, 1]", repr(scale)))
-        if self.ratio[0] <= 0:
-            raise ValueError(message("ratio", "a range above 0", repr(ratio)))
+        self.scale = checked_range(scale, "scale", above=0, high=1)
+        self.ratio = checked_range(ratio, "ratio", above=0)
         self.options = tuple(checked_float(option, "options", low=0, high=1) for option in options)
         if not self.options:
             raise ValueError(message("options", "at least one overlap", "none"))

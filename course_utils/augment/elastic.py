@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
@@ -37,8 +36,8 @@ from torch import Tensor
 
 from course_utils.augment.plan import GeometryPlan, matrix_dtype
 from course_utils.augment.sampling import uniform
-from course_utils.augment.spatial import SpatialTransform, checked_range
-from course_utils.checks import checked_float, message
+from course_utils.augment.spatial import SpatialTransform
+from course_utils.checks import checked_float, checked_range, message
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,7 @@ class Elastic(SpatialTransform):
 
     def __init__(self, alpha: float | Sequence[float] = 34.0, sigma: float = 4.0, **reading: Any) -> None:
         super().__init__(**reading)
-        self.alpha = (alpha, alpha) if isinstance(alpha, Real) else alpha
-        self.alpha = checked_range(self.alpha, "alpha")
-        if self.alpha[0] < 0:
-            raise ValueError(message("alpha", "a number of at least 0, or a range of such", repr(alpha)))
+        self.alpha = checked_range(alpha, "alpha", low=0, single="both")
         self.sigma = checked_float(sigma, "sigma", above=0)
 
     def sample(

@@ -47,7 +47,7 @@ from course_utils.augment.filling import (
     random_bytes,
 )
 from course_utils.augment.sampling import Draw, RandomTransform, corners, to_uint8
-from course_utils.checks import checked_choice, checked_float, checked_int, message
+from course_utils.checks import checked_choice, checked_float, checked_int, checked_range, message
 
 FILLS = ("random", "mean", "black", "white", "normal")
 PAPER_SCALE, PAPER_RATIO, PAPER_ATTEMPTS = (0.02, 0.4), (0.3, 1 / 0.3), 100  # the official code's s_l, s_h, r_1 and tries
@@ -139,8 +139,8 @@ class RandomErasing(RandomTransform):
         per: str = "sample",
     ) -> None:
         super().__init__(p, per)
-        self.scale = checked_interval(scale, "scale", low=0, high=1)
-        self.ratio = checked_interval(ratio, "ratio", above=0)
+        self.scale = checked_range(scale, "scale", low=0, high=1)
+        self.ratio = checked_range(ratio, "ratio", above=0)
         self.value = checked_fill(value, FILLS)
         self.ratio_sampling = checked_choice(ratio_sampling, "ratio_sampling", ("paper", "log"))
         self.count = checked_int(count, "count", low=1)
@@ -456,15 +456,3 @@ def _padded(boxes: Sequence[Tensor] | None, n: int, device: Any) -> Tensor:
     if not n or boxes is None:
         return torch.zeros(n, 0, 4, device=device)
     return pad_sequence([one.to(torch.float32) for one in boxes], batch_first=True)
-
-
-def checked_interval(
-    value: Any, name: str, low: float | None = None, high: float | None = None, above: float | None = None
-) -> tuple[float, float]:
-    """Return ``value`` as two floats in range, the first not above the second."""
-    if not isinstance(value, Sequence) or len(value) != 2:
-        raise TypeError(message(name, "a pair (low, high)", repr(value)))
-    first, last = (checked_float(v, name, low=low, high=high, above=above) for v in value)
-    if first > last:
-        raise ValueError(message(name, "a pair with low <= high", repr(value)))
-    return first, last

@@ -28,10 +28,10 @@ import torch
 from torch import Tensor
 
 from course_utils.augment.colour import hue_of, spread
-from course_utils.augment.colour_jitter import Range, checked_range
+from course_utils.augment.colour_jitter import Range
 from course_utils.augment.per_image import checked_images, on_floating_images, per_image
 from course_utils.augment.sampling import RandomTransform, uniform
-from course_utils.checks import checked_choice, checked_float, message
+from course_utils.checks import checked_choice, checked_float, checked_range, message
 
 DISPLAY_GAMMA = 2.2
 LARGEST_SEED = 2**62
@@ -67,7 +67,7 @@ class GaussianNoise(RandomTransform):
 
     def __init__(self, sigma: Range = (0.04, 0.1), p: float = 1.0, per: str = "sample") -> None:
         super().__init__(p, per)
-        self.sigma = checked_range(sigma, "sigma", low=0)
+        self.sigma = checked_range(sigma, "sigma", low=0, single="both")
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> GaussianNoiseParams:
         sigma = uniform(n, *self.sigma, generator, device)
@@ -141,12 +141,12 @@ class ISONoise(RandomTransform):
         per: str = "sample",
     ) -> None:
         super().__init__(p, per)
-        self.gain = checked_range(gain, "gain", above=0)
+        self.gain = checked_range(gain, "gain", above=0, single="both")
         self.full_well = checked_float(full_well, "full_well", above=0)
         self.read_noise = checked_float(read_noise, "read_noise", low=0)
         self.model = checked_choice(model, "model", ("sensor", "hls"))
-        self.intensity = checked_range(intensity, "intensity", low=0)
-        self.color_shift = checked_range(color_shift, "color_shift", low=0)
+        self.intensity = checked_range(intensity, "intensity", low=0, single="both")
+        self.color_shift = checked_range(color_shift, "color_shift", low=0, single="both")
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> ISONoiseParams:
         sensor = self.model == "sensor"

@@ -38,10 +38,10 @@ import torch
 from torch import Tensor
 
 from course_utils.augment.cutmix import CutMixParams
-from course_utils.augment.erasing import checked_interval, random_integers
+from course_utils.augment.erasing import random_integers
 from course_utils.augment.mixing import Mixer
 from course_utils.augment.sampling import beta, uniform
-from course_utils.checks import checked_choice, checked_float, message
+from course_utils.checks import checked_choice, checked_float, checked_range, message
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class SmoothMix(Mixer):
     ) -> None:
         super().__init__(num_classes, p, per, pairing)
         self.shape = checked_choice(shape, "shape", ("circle", "square"))
-        self.sigma = checked_interval(sigma, "sigma", above=0)
+        self.sigma = checked_range(sigma, "sigma", above=0)
         self.ramp = checked_float(ramp, "ramp", low=0)
         self.alpha = checked_float(alpha, "alpha", low=0)
 

@@ -40,7 +40,7 @@ from course_utils.augment.plan import GeometryPlan, about, affine_matrix, invers
 from course_utils.augment.resample import SMALL, Fill
 from course_utils.augment.sampling import Draw, RandomTransform, uniform
 from course_utils.augment.targets import move_target
-from course_utils.checks import checked_choice, checked_float, message
+from course_utils.checks import checked_choice, checked_float, checked_range, message
 
 
 class SpatialTransform(RandomTransform):
@@ -264,7 +264,7 @@ class Rotation(SpatialTransform):
         **reading: Any,
     ) -> None:
         super().__init__(**reading)
-        self.degrees = checked_range(degrees, "degrees")
+        self.degrees = checked_range(degrees, "degrees", single="around")
         self.center = None if center is None else tuple(checked_float(c, "center") for c in center)
         self.expand = bool(expand)
         if self.expand and self.center is not None:
@@ -344,15 +344,13 @@ class Affine(SpatialTransform):
         **reading: Any,
     ) -> None:
         super().__init__(**reading)
-        self.degrees = checked_range(degrees, "degrees")
+        self.degrees = checked_range(degrees, "degrees", single="around")
         pair = (translate, translate) if isinstance(translate, Real) else tuple(translate)
         self.translate = tuple(checked_float(t, "translate", low=0, high=1) for t in pair)
-        self.scale = checked_range(scale, "scale")
-        if self.scale[0] <= 0:
-            raise ValueError(message("scale", "a range above 0", repr(scale)))
+        self.scale = checked_range(scale, "scale", above=0)
         both = isinstance(shear, Real)
         ranges = (shear, shear) if both else tuple(shear) if not isinstance(shear[0], Real) else (shear, 0.0)
-        self.shear = tuple(checked_range(one, "shear") for one in ranges)
+        self.shear = tuple(checked_range(one, "shear", single="around") for one in ranges)
         if max(abs(v) for one in self.shear for v in one) >= 90:
             raise ValueError(message("shear", "less than 90 degrees", repr(shear)))
         self.center = None if center is None else tuple(checked_float(c, "center") for c in center)
@@ -439,23 +437,6 @@ class Perspective(SpatialTransform):
 
 
 # ------------------------------------------------------------------------------------------------------------- the maths
-
-
-def checked_range(value: float | Sequence[float], name: str) -> tuple[float, float]:
-    """Return a range (low, high); one number d means (-d, d).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is neither one finite number of at least 0, nor two in order.
-    """
-    if isinstance(value, Real):
-        value = checked_float(value, name, low=0)
-        return -value, value
-    values = tuple(checked_float(v, name) for v in value)
-    if len(values) != 2 or values[0] > values[1]:
-        raise ValueError(message(name, "a number, or a range (low, high)", repr(value)))
-    return values
 
 
 def turned_canvas(size: tuple[int, int], degrees: tuple[float, float]) -> tuple[int, int]:

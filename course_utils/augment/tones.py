@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from course_utils.augment import colour
-from course_utils.augment.colour_jitter import OneFactor, Range, around_one, checked_range
+from course_utils.augment.colour_jitter import OneFactor, Range, around_one
 from course_utils.augment.sampling import RandomTransform
-from course_utils.checks import checked_float, checked_int, message
+from course_utils.checks import checked_float, checked_int, checked_range, message
 
 IMAGENET_COLOURS = (
     (-0.5675 * 0.2175, 0.7192 * 0.0188, 0.4009 * 0.0045),
@@ -36,7 +36,7 @@ class Gamma(OneFactor):
     """
 
     def __init__(self, gamma: Range = (0.8, 1.2), p: float = 1.0, per: str = "sample") -> None:
-        super().__init__(checked_range(gamma, "gamma", above=0), colour.adjust_gamma, p, per)
+        super().__init__(checked_range(gamma, "gamma", above=0, single="both"), colour.adjust_gamma, p, per)
 
 
 class Solarize(OneFactor):
@@ -45,7 +45,7 @@ class Solarize(OneFactor):
     works_in = "any"
 
     def __init__(self, threshold: Range = 0.5, p: float = 1.0, per: str = "sample") -> None:
-        super().__init__(checked_range(threshold, "threshold", low=0), colour.solarize, p, per)
+        super().__init__(checked_range(threshold, "threshold", low=0, single="both"), colour.solarize, p, per)
 
 
 class Sharpness(OneFactor):

@@ -23,10 +23,10 @@ from torch import Tensor
 
 from course_utils.augment.blur import trail_taps
 from course_utils.augment.colour import spread
-from course_utils.augment.colour_jitter import Range, checked_range
+from course_utils.augment.colour_jitter import Range
 from course_utils.augment.per_image import on_floating_images, per_image
 from course_utils.augment.sampling import RandomTransform, uniform
-from course_utils.checks import checked_float, checked_int, message
+from course_utils.checks import checked_float, checked_int, checked_range, message
 
 FIRST_AMPLITUDE = 100.0
 """Only its ratio to later levels matters, because the map is stretched to [0, 1] at the end."""
@@ -122,8 +122,8 @@ class Fog(RandomTransform):
 
     def __init__(self, strength: Range = (0.2, 1.5), decay: Range = (1.75, 3.0), p: float = 1.0, per: str = "sample") -> None:
         super().__init__(p, per)
-        self.strength = checked_range(strength, "strength", low=0)
-        self.decay = checked_range(decay, "decay", above=0)
+        self.strength = checked_range(strength, "strength", low=0, single="both")
+        self.decay = checked_range(decay, "decay", above=0, single="both")
 
     def sample(self, n: int, shape: tuple, generator: torch.Generator | None = None, device: Any = None) -> FogParams:
         strength = uniform(n, *self.strength, generator, device)
@@ -243,9 +243,9 @@ class Rain(RandomTransform):
         per: str = "sample",
     ) -> None:
         super().__init__(p, per)
-        self.density = checked_range(density, "density", low=0, high=1)
-        self.strength = checked_range(strength, "strength", low=0, high=1)
-        self.angle = checked_range(angle, "angle")
+        self.density = checked_range(density, "density", low=0, high=1, single="both")
+        self.strength = checked_range(strength, "strength", low=0, high=1, single="both")
+        self.angle = checked_range(angle, "angle", single="both")
         self.length = checked_float(length, "length", low=0)
         self.darkness = checked_float(darkness, "darkness", low=0, high=1)
 

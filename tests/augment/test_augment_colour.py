@@ -402,7 +402,7 @@ def test_images_of_another_kind_are_refused(bad, error, text):
     ("make", "text"),
     [
         (lambda: augment.BrightnessJitter(-1), "`brightness` must be a finite number of at least 0"),
-        (lambda: augment.ContrastJitter((1.2, 0.8)), "`contrast` must be two numbers in order"),
+        (lambda: augment.ContrastJitter((1.2, 0.8)), r"`contrast` must be a range \(low, high\) of at least 0 with low <= high"),
         (lambda: augment.HueJitter(0.6), "`hue` must be a finite number between 0 and 0.5"),
         (lambda: augment.ColorJitter(hue=(-0.7, 0)), "`hue` must be a finite number between -0.5 and 0.5"),
         (lambda: augment.ColorJitter(method="quick"), "`method` must be one of 'exact', 'fused'"),

@@ -133,7 +133,7 @@ def test_fields_of_another_size_are_refused():
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
-    [((-1.0,), "`alpha`"), (((-1.0, 2.0),), "`alpha` must be a number of at least 0"), ((5.0, 0.0), "`sigma`")],
+    [((-1.0,), "`alpha`"), (((-1.0, 2.0),), "`alpha` must be a finite number of at least 0"), ((5.0, 0.0), "`sigma`")],
 )
 def test_wrong_strengths_are_refused(arguments, text):
     with pytest.raises(ValueError, match=text):
