@@ -228,9 +228,9 @@ explorer
 
 AFFINITY = f"""import sys
 sys.path.append({str(Path(__file__).parents[1] / "explore")!r})
-from affinity_catalogue import catalogue, examples
+from affinity_catalogue import examples, three_strengths
 from course_utils.explore import AffinityMap
-explorer = AffinityMap(*catalogue(), examples())
+explorer = AffinityMap(*three_strengths(), {{f"{{name}} 0.3": images for name, images in examples().items()}})
 explorer
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -30,6 +32,17 @@ def catalogue(n_seeds: int = 8) -> tuple[list[Trial], Trial]:
         return Trial(name, family, affinity, diversity, *figures)
 
     return [trial(*one) for one in PILOT], trial("none", "none", 1.0, 0.0019, 0.0)
+
+
+def three_strengths() -> tuple[list[Trial], Trial]:
+    """Return every trial at three strengths, the middle one as in ``catalogue``: the stronger, the farther and the harder."""
+    trials, none = catalogue()
+    several = [
+        replace(trial, affinity=trial.affinity * (1.09 - 0.3 * s), diversity=trial.diversity * (0.7 + s), strength=s)
+        for trial in trials
+        for s in (0.1, 0.3, 1.0)
+    ]
+    return several, none
 
 
 def examples() -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from affinity_catalogue import PILOT, catalogue, examples
+from affinity_catalogue import PILOT, catalogue, examples, three_strengths
 
 from course_utils.explore.affinity_map import AffinityMap
 from course_utils.explore.affinity_state import ALL, ANY, Catalogue, MapState, compared, react_map
@@ -89,26 +89,13 @@ def test_the_look_of_a_point_tells_gain_loss_and_doubt():
     assert [shape for _, shape in looks] == ["triangle", "diamond", "circle"]
 
 
-def of_three_strengths():
-    """Every trial at three strengths: the stronger, the less affinity and the more diversity."""
-    trials, none = catalogue()
-    return [
-        replace(
-            trial,
-            affinity=trial.affinity * (1.1 - strength / 2),
-            diversity=trial.diversity * (1 + 9 * strength),
-            strength=strength,
-        )
-        for trial in trials
-        for strength in (0.1, 0.3, 1.0)
-    ], none
-
-
 def test_strengths_of_one_augmentation_lie_on_a_curve_and_the_middle_one_is_shown_first():
-    several = Catalogue(*of_three_strengths())
+    several = Catalogue(*three_strengths())
     assert several.strengths == ("0.1", "0.3", "1")
     start = several.start()
-    assert start.strength == "0.3" and start.named and {several.trials[i].strength for i in several.compute(start).visible} == {0.3}
+    assert (
+        start.strength == "0.3" and start.named and {several.trials[i].strength for i in several.compute(start).visible} == {0.3}
+    )
     assert len(several.compute(replace(start, strength=ANY)).visible) == len(several.trials)
     assert several.admit(replace(start, strength="0.7")).strength == ANY
     curve = several.curve(1)
@@ -117,7 +104,7 @@ def test_strengths_of_one_augmentation_lie_on_a_curve_and_the_middle_one_is_show
 
 
 def test_a_family_without_the_chosen_strength_stays_on_the_map():
-    trials, none = of_three_strengths()
+    trials, none = three_strengths()
     some = Catalogue([trial for trial in trials if trial.family != "erasing" or trial.strength == 0.3], none)
     found = some.compute(MapState(family="erasing", strength="1"))
     assert [some.trials[i].label for i in found.visible] == ["cutout 0.3"]
