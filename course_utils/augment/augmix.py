@@ -278,6 +278,7 @@ def _spread(values: Tensor) -> Tensor:
 def _dirichlet(n: int, width: int, alpha: float, generator: torch.Generator | None, device: Any) -> Tensor:
     """Return shares (n, width), float32; every row has the sum 1."""
     concentration = torch.full((n, width), alpha, dtype=torch.float64, device=device)
+    # Private, but the only one that takes a generator: torch.distributions draws from the global one alone.
     return torch._sample_dirichlet(concentration, generator=generator).float()
 
 
