@@ -1,8 +1,9 @@
 """Mixing two to four pictures by hand: the pure part of the mixer bench.
 
-A state says which pictures are mixed, by which method, and where: a box that may stick out, a spot, a meeting point, a ratio, or
-strokes of a brush. ``Bench.compute`` turns it into a ``MixPlan`` of ``course_utils.augment``, mixes image and label by it, and
-asks a network: the bench shows the package, not a copy of it. The label is whatever the plan's weights say.
+A state says which pictures are mixed, by which method, and where: a box that may stick out, a spot, a meeting point, a ratio,
+strokes of a brush, or the number of a draw. ``Bench.compute`` turns it into a ``MixPlan`` of ``course_utils.augment``, mixes image
+and label by it, and asks a network: the bench shows the package, not a copy of it. The label is whatever the plan's weights say,
+and ``label_error`` says whether the mixture holds what the label says.
 
 A box and a stroke are ``(left, top, right, bottom)`` in whole pixels.
 """
@@ -17,20 +18,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_utils.augment.mixing import MixPlan
-from course_utils.augment.mixup import Lambda, MixUp
+from course_utils.augment.cutmix import CutMixParams
+from course_utils.augment.mixing import MixPlan, label_mass_error, soft_labels
+from course_utils.augment.mixup import Lambda, MixUp, SamplePairing
 from course_utils.augment.pasting import PastePlan
 from course_utils.augment.ricap import RICAP, RICAPParams
 from course_utils.augment.smoothmix import Bump, SmoothMix
-from course_utils.augment.ways_of_mixing import MixedExample
+from course_utils.augment.ways_of_mixing import MixedExample, mixed_example_methods
 from course_utils.explore.canvas import Event
 from course_utils.training import evaluating
 
 Numbers = tuple[float, ...]
 
-CUT, SMOOTH, PATCH, BLEND, PAINT = "CutMix", "SmoothMix", "RICAP", "Mixup", "brush"
-WAYS = ("vertical_concat", "mixed_concat", "random_square", "random_rows", "random_pixels")
-METHODS = (CUT, SMOOTH, PATCH, BLEND, PAINT, *WAYS)
+CUT, SMOOTH, SQUARE, PATCH, BLEND, PAIRING, PAINT = (
+    "CutMix",
+    "SmoothMix",
+    "SmoothMix, square",
+    "RICAP",
+    "Mixup",
+    "SamplePairing",
+    "brush",
+)
+WAYS = mixed_example_methods
+METHODS = (CUT, SMOOTH, SQUARE, PATCH, BLEND, PAIRING, PAINT, *WAYS)
 CORNERS = {"nw": (0, 1), "ne": (2, 1), "sw": (0, 3), "se": (2, 3)}
 MIN_SIDE, MAX_STROKES, MAX_DRAW = 2, 60, 10_000
 
@@ -48,16 +58,16 @@ class MixerState:
     box : (left, top, right, bottom)
         Of ``CutMix``, before it is cut off at the border.
     point : (x, y)
-        Centre of ``SmoothMix``, meeting point of ``RICAP``.
+        Centre of both shapes of ``SmoothMix``, meeting point of ``RICAP``.
     ratio : float
-        In [0, 1]: lam of ``Mixup``; of ``CutMix``, 1 minus the area of the box before it is cut off; the width of the spot of
-        ``SmoothMix``, from its smallest to its largest.
+        In [0, 1]: lam of ``Mixup`` and of the ways of mixing; of ``CutMix`` and of the square of ``SmoothMix``, 1 minus the area
+        of the box before it is cut off; the width of the spot of ``SmoothMix``, from its smallest to its largest.
     strokes : tuple of (left, top, right, bottom)
         Of the brush: where the second picture is seen.
     draft : (left, top, right, bottom) or None
         What is being drawn.
     draw : int
-        Number of the random draw of a method that draws, and of the places of RICAP's crops.
+        Number of the random draw of a way of mixing (all but lam), and of the places of RICAP's crops.
     masked : bool
         Show the mask in place of the mixture: white is the first picture.
     """
@@ -97,6 +107,8 @@ class MixerResult:
         The mixed label, and what the network says about the mixed picture.
     kept : tuple of (left, top, right, bottom)
         Of ``CutMix``: the box after it was cut off.
+    error : float
+        The label-mass error of the plan, from 0 to 1; see ``label_error``.
     """
 
     mixed: np.ndarray
@@ -107,6 +119,22 @@ class MixerResult:
     soft: np.ndarray
     scores: np.ndarray
     kept: Numbers
+    error: float
+
+
+def label_error(plan: MixPlan, n: int, size: tuple[int, int]) -> float:
+    """Return the ``label_mass_error`` of one plan over ``n`` pictures of ``size`` (H, W).
+
+    Where every channel has a mask of its own, a class that is one channel is no witness; then each class is white in all.
+    """
+
+    def mix(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if plan.shares.shape[2] == 1:
+            return plan.images(images), plan.labels(soft_labels(labels, n))
+        whites = images[:, :, None].expand(-1, -1, plan.shares.shape[2], -1, -1).unbind(1)  # n times (n, C, H, W)
+        return torch.stack([plan.images(white).mean(1) for white in whites], dim=1), plan.labels(soft_labels(labels, n))
+
+    return label_mass_error(mix, n, size)
 
 
 class Bench:
@@ -182,6 +210,8 @@ class Bench:
         if state.preset == SMOOTH:
             low, high = SmoothMix().sigma
             return SmoothMix().plan(partners, Bump(centre, torch.tensor([low + state.ratio * (high - low)])), shape)
+        if state.preset == SQUARE:
+            return SmoothMix("square").plan(partners, CutMixParams(torch.tensor([state.ratio]), centre), shape)
         if state.preset == PATCH:
             cross = torch.tensor([[int(state.point[1]), int(state.point[0])]])
             sizes = RICAPParams(cross, torch.zeros(1, 4, 2, dtype=torch.long)).rectangles(shape[1:])[..., 2:]
@@ -190,13 +220,16 @@ class Bench:
             return RICAP().plan(partners, RICAPParams(cross, starts), shape)
         if state.preset == BLEND:
             return MixUp().plan(partners, Lambda(torch.tensor([state.ratio])), shape)
+        if state.preset == PAIRING:
+            return SamplePairing().plan(partners, SamplePairing().sample(1, shape), shape)
         if state.preset == PAINT:
             second = torch.zeros(shape[1:], dtype=torch.bool)
             for left, top, right, bottom in state.strokes:
                 second[int(top) : int(bottom), int(left) : int(right)] = True
             return MixPlan(partners, ~second[None, None, None])
         mixer = MixedExample(state.preset)
-        return mixer.plan(partners, mixer.sample(1, shape, generator), shape)
+        recipe = replace(mixer.sample(1, shape, generator), lam=torch.tensor([state.ratio]))
+        return mixer.plan(partners, recipe, shape)
 
     def compute(self, state: MixerState) -> MixerResult:
         """Return the mixed picture, its label, and what the network says about it."""
@@ -215,6 +248,7 @@ class Bench:
             soft=plan.labels(one_hot)[0].numpy(),
             scores=scores.double().cpu().numpy(),
             kept=self._inside(state.box),
+            error=label_error(plan, len(self.images), (self.height, self.width)),
         )
 
 
@@ -277,6 +311,11 @@ def with_ratio(state: MixerState, ratio: float, height: int, width: int) -> Mixe
     x, y = (state.box[0] + state.box[2]) / 2, (state.box[1] + state.box[3]) / 2
     side = math.sqrt(max(1 - ratio, 0.0)) / 2
     return replace(state, box=(x - side * width, y - side * height, x + side * width, y + side * height))
+
+
+def title_of(method: str) -> str:
+    """Return what a method is called on the bench."""
+    return f"way: {method.replace('_', ' ')}" if method in WAYS else method
 
 
 def redrawn(state: MixerState) -> MixerState:

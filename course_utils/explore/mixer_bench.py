@@ -1,8 +1,9 @@
 """Mixer bench: mix pictures by hand, and watch the label and a network's answer follow.
 
-The reader draws and drags the box of CutMix, moves the spot of SmoothMix or the meeting point of RICAP, sets the ratio of Mixup,
-paints with a brush, or lets a way of mixing draw. The bar shows the label, which is the mean of the mask; for CutMix a second bar
-shows what it would be if nobody noticed that the box was cut off at the border.
+The reader draws and drags the box of CutMix, moves the spot or the square of SmoothMix or the meeting point of RICAP, sets the
+ratio of Mixup, pairs two pictures, paints with a brush, or lets one of sixteen ways of mixing draw. The bar shows the label, which
+is the mean of the mask; for CutMix a second bar shows what it would be if nobody noticed that the box was cut off at the border.
+Below stand the mask and the label-mass error: methods whose label is not the mean of the mask are found at once.
 
 Taught in ``16_cutting_and_pasting``.
 """
@@ -26,8 +27,10 @@ from course_utils.explore.mixer import (
     CUT,
     METHODS,
     PAINT,
+    PAIRING,
     PATCH,
     SMOOTH,
+    SQUARE,
     Bench,
     MixerResult,
     MixerState,
@@ -35,6 +38,7 @@ from course_utils.explore.mixer import (
     react_mixture,
     react_shelf,
     redrawn,
+    title_of,
     with_ratio,
 )
 from course_utils.explore.mixer_views import label_scene, mixture_scene, shelf_scene
@@ -42,6 +46,17 @@ from course_utils.training import standardize
 
 HALF = 0.02
 """How near to one half a label has to be for the task of the brush."""
+
+
+OWN_RULE = {
+    PAIRING: "Half of what you see is the second picture, and the label does not count it: that is the method, and its risk.",
+    "noisy_mixup": "The label is lam, and the noise of the mask averages out, nearly: the error is small, but it is not 0.",
+    **dict.fromkeys(
+        ("bc_plus", "vh_bc_plus"),
+        "The picture with less contrast gets more, and the label does not follow: it stays what lam says. Look at the error.",
+    ),
+}
+"""What is special about the methods whose label is not the mean of what is seen."""
 
 
 def goal_of(state: MixerState, result: MixerResult) -> str:
@@ -57,15 +72,16 @@ def goal_of(state: MixerState, result: MixerResult) -> str:
         if shown < 4:
             return f"Only {shown} of four pictures are left, and the label knows: rectangles without a pixel count 0."
         return "Task: drag the point to the border, until fewer than four pictures are left."
-    if state.preset == BLEND:
+    if state.preset in (BLEND, "mixup"):
         return "Task: find the ratio at which the network changes its mind. Is it one half?"
     if state.preset == PAINT:
         if abs(first - 0.5) < HALF:
             return "Done: the label is half and half, whatever the shape of what you painted."
         return "Task: paint, stroke by stroke, until the label is half and half."
-    if state.preset == SMOOTH:
-        return "Task: move the spot into a corner. What happens to the label, and why?"
-    return "Press *Next draw*. The label is the share of the pixels, wherever they are."
+    if state.preset in (SMOOTH, SQUARE):
+        what = "spot" if state.preset == SMOOTH else "square"
+        return f"Task: move the {what} into a corner. What happens to the label, and why?"
+    return OWN_RULE.get(state.preset, "Press *Next draw*. The label is the share of the pixels, wherever they are.")
 
 
 class MixerBench(PresetExplorer):
@@ -74,7 +90,8 @@ class MixerBench(PresetExplorer):
     Parameters
     ----------
     preset : str, optional
-        The method to begin with: "CutMix", "SmoothMix", "RICAP", "Mixup", "brush", or a way of mixing.
+        The method to begin with: "CutMix", "SmoothMix", "SmoothMix, square", "RICAP", "Mixup", "SamplePairing", "brush", or one of
+        ``augment.mixed_example_methods``.
     model : nn.Module, optional
         From prepared images to logits. Default: a small network that names creatures; it is trained once and kept in the
         cache folder.
@@ -137,8 +154,8 @@ class MixerBench(PresetExplorer):
 
     def controls(self) -> Sequence[Control | Action]:
         """Return method, ratio, the mask, the next draw, and the empty brush."""
-        options = [(method.replace("_", " "), method) for method in METHODS]
-        method = widgets.Dropdown(options=options, description="method", layout=widgets.Layout(width="190px"))
+        options = [(title_of(method), method) for method in METHODS]
+        method = widgets.Dropdown(options=options, description="method", layout=widgets.Layout(width="240px"))
         ratio = widgets.FloatSlider(min=0, max=1, step=0.01, description="ratio, width", readout_format=".2f")
         ratio.layout.width = "200px"
         mask = widgets.Checkbox(description="show the mask", indent=False, layout=widgets.Layout(width="auto"))
@@ -170,8 +187,8 @@ class MixerBench(PresetExplorer):
         parts = " and ".join(f"{100 * w:.0f} % {names[k]}" for k, w in zip(result.labels, result.weights) if w > 0)
         best = int(result.scores.argmax())
         raw = f" (raw lambda would say {100 * result.raw:.0f} % for the first)" if result.raw is not None else ""
-        how = state.preset.replace("_", " ")
-        return f"By {how} the label is {parts}{raw}, and the network says {names[best]}."
+        says = f"the label is {parts}{raw}, its error is {result.error:.2f}, and the network says {names[best]}"
+        return f"By {title_of(state.preset).removeprefix('way: ')} {says}."
 
     def goal(self, state: MixerState, result: MixerResult) -> str:
         """Return the task, or what it shows."""

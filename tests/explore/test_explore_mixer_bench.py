@@ -7,15 +7,20 @@ import pytest
 import torch
 from torch import nn
 
+from course_utils import augment
+from course_utils.augment.mixing import MixPlan
 from course_utils.explore.canvas import Event
 from course_utils.explore.mixer import (
     CUT,
     METHODS,
     PAINT,
+    PAIRING,
     PATCH,
     SMOOTH,
+    SQUARE,
     Bench,
     MixerState,
+    label_error,
     presets,
     react_mixture,
     react_shelf,
@@ -25,6 +30,8 @@ from course_utils.explore.mixer import (
 from course_utils.explore.mixer_bench import MixerBench
 
 SIZE = (20, 30)
+OWN_RULE = (PAIRING, "bc_plus", "vh_bc_plus", "noisy_mixup")  # the label is not the mean of the mask
+BY_CHANNEL = ("random_elements",)  # one channel alone does not show how much of a picture is there
 
 
 class Colours(nn.Module):
@@ -51,7 +58,7 @@ def explorer():
     return MixerBench()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method not in (*OWN_RULE, *BY_CHANNEL)])
 @pytest.mark.parametrize("draw", range(4))
 def test_the_label_is_what_the_picture_holds(flat, method, draw):
     state = flat.admit(replace(presets(*SIZE)[method], draw=draw, ratio=0.3 + 0.1 * draw, point=(7.0 + draw, 5.0)))
@@ -60,6 +67,39 @@ def test_the_label_is_what_the_picture_holds(flat, method, draw):
     np.testing.assert_allclose(result.soft, held, atol=0.003)  # the picture is rounded to levels
     assert result.share.shape == SIZE and result.share.mean() == pytest.approx(result.weights[0], abs=1e-6)
     assert result.weights.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_every_way_of_the_course_is_on_the_bench():
+    assert set(augment.mixed_example_methods) <= set(METHODS) and {PAIRING, SQUARE} <= set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_label_mass_error_tells_methods_that_follow_the_mask(flat, method):
+    result = flat.compute(flat.admit(replace(presets(*SIZE)[method], draw=2, ratio=0.3)))
+    assert result.weights.sum() == pytest.approx(1, abs=1e-6)
+    low, high = {PAIRING: (0.49, 0.51), "noisy_mixup": (1e-5, 0.01)}.get(method, (0.05, 1) if method in OWN_RULE else (0, 1e-5))
+    assert low <= result.error <= high
+    if method not in OWN_RULE:
+        assert result.share.mean() == pytest.approx(result.weights[0], abs=1e-6)
+
+
+def test_the_label_mass_error_finds_exchanged_labels():
+    partners, mask = torch.tensor([[2, 0]]), (torch.arange(10) < 3).expand(1, 1, 1, 6, 10)
+    right = MixPlan(partners, mask)
+    assert label_error(right, 4, (6, 10)) < 1e-6
+    assert label_error(MixPlan(partners, mask, label_weights=right.weights.flip(1)), 4, (6, 10)) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("method", ["mixup", "bc_plus", "random_columns", "random_elements"])
+def test_the_ratio_is_lam_of_a_way_of_mixing(flat, method):
+    few, many = (flat.compute(flat.admit(MixerState(preset=method, ratio=ratio))).share.mean() for ratio in (0.0, 1.0))
+    assert few == 0 and many == 1
+
+
+def test_the_square_stays_around_its_point(flat):
+    share = flat.compute(flat.admit(MixerState(preset=SQUARE, point=(15.0, 10.0), ratio=0.6))).share
+    assert share[10, 15] == pytest.approx(0, abs=1e-6) and share[0, 0] == pytest.approx(1, abs=1e-6)
+    assert 0.1 < share[10, 5:15].mean() < 0.9  # a ramp, not an edge
 
 
 def test_a_box_that_sticks_out_has_two_labels_and_the_right_one_is_shown(flat):
