@@ -53,3 +53,16 @@ def test_a_picture_is_chosen_and_a_meeting_point_moved_by_keyboard(desk: Desk) -
     desk.page.locator(f"{desk.selector} button", has_text="Next draw").click()
     desk.kernel("pass")
     assert desk.look(MIXTURE)["hash"] != before and desk.errors() == []
+
+
+def test_a_way_of_mixing_shows_its_mask_and_the_error_of_its_label(desk: Desk) -> None:
+    choose(desk, "method", "way: random 2x2")
+    assert state_of(desk)["preset"] == "random_2x2" and "its error is 0.00" in words_of(desk)
+    before = desk.look(LABEL)["hash"]
+    button = desk.page.locator(f"{desk.selector} button", has_text="Next draw")
+    button.focus()
+    desk.page.keyboard.press("Enter")
+    desk.kernel("pass")
+    assert state_of(desk)["draw"] == 1 and desk.look(LABEL)["hash"] != before
+    choose(desk, "method", "SamplePairing")
+    assert "its error is 0.50" in words_of(desk) and desk.errors() == []
