@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from course_utils.augment.mixing_court import CourtRow
+from course_utils.augment.mixing_figures import draw_label_bar
 from course_utils.plotting import BLUE, FILL_COLOURS, GREEN, GREY, LINE_COLOURS, VERMILION, as_picture, draw_image, new_figure
-
-SMALLEST_TEXT = 0.27  # a narrower part of a label bar stays without a number
 
 
 def labelled_figure(images: Sequence[Any], labels: Any, names: Sequence[str], titles: Sequence[str], width: float = 9.0) -> Any:
@@ -36,28 +35,10 @@ def labelled_figure(images: Sequence[Any], labels: Any, names: Sequence[str], ti
     figure, axes = new_figure(2, len(images), size=size, squeeze=False, height_ratios=(cell * height / side, 0.28))
     for column, (image, row, title) in enumerate(zip(images, table, titles)):
         draw_image(axes[0, column], image, title)
-        draw_label(axes[1, column], row)
-    handles = [axes[1, 0].barh([0], [0], color=FILL_COLOURS[k % len(FILL_COLOURS)], edgecolor="black") for k in range(len(names))]
+        draw_label_bar(axes[1, column], row)
+    handles = [axes[1, 0].barh([0], [0], color=FILL_COLOURS[k % len(FILL_COLOURS)]) for k in range(len(names))]
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=11, frameon=False)
     return figure
-
-
-def draw_label(ax: Any, weights: Sequence[float]) -> Any:
-    """Draw one soft label (K,) as a bar of parts."""
-    start = 0.0
-    for k, weight in enumerate(np.asarray(weights, float)):
-        if weight <= 0:
-            continue
-        ax.barh([0], [weight], left=start, color=FILL_COLOURS[k % len(FILL_COLOURS)], edgecolor="black", linewidth=0.8)
-        if weight >= SMALLEST_TEXT:
-            light = k in (4, 5, 6)
-            ax.text(
-                start + weight / 2, 0, f"{weight:.0%}", ha="center", va="center", fontsize=10, color="black" if light else "white"
-            )
-        start += weight
-    ax.set(xlim=(0, 1), ylim=(-0.5, 0.5), xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-    return ax
 
 
 def draw_raw_and_true(ax: Any, raw: Any, true: Any, title: str, n_shown: int = 4000) -> Any:

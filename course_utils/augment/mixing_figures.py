@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.plotting import BLUE, GREY, LINE_COLOURS, VERMILION, as_picture, draw_image, new_figure
+from course_utils.plotting import BLUE, FILL_COLOURS, GREY, LINE_COLOURS, VERMILION, as_picture, draw_image, new_figure
 
-PAIR = (BLUE, VERMILION, "#009E73", "#CC79A7")
+PAIR = FILL_COLOURS[:4]
 """Colours of the first, second, third and fourth image of a mixture, in every figure of chapters 15 and 16."""
+
+BRIGHT = FILL_COLOURS[4:]
+"""Colours on which white letters cannot be read."""
 
 
 def labelled_grid(
@@ -57,13 +60,15 @@ def labelled_grid(
 
 
 def draw_label_bar(ax: Any, weights: Any, names: Sequence[str] | None = None) -> Any:
-    """Draw label weights (k,) as one stacked bar of length 1, with a name or a percentage in each part that has room."""
+    """Draw weights of k images or classes as one stacked bar of length 1; a part with room has a name or a percentage."""
     left = 0.0
     for k, weight in enumerate(np.asarray(weights, dtype=float)):
-        ax.barh(0, weight, left=left, height=1, color=PAIR[k % len(PAIR)], edgecolor="white", linewidth=1)
+        colour = FILL_COLOURS[k % len(FILL_COLOURS)]
+        ax.barh(0, weight, left=left, height=1, color=colour, edgecolor="white", linewidth=1)
         text = f"{100 * weight:.0f} %" if names is None else names[k]
         if weight > (0.24 if names is None else 0.045 * len(text) + 0.1):
-            ax.text(left + weight / 2, 0, text, ha="center", va="center", fontsize=9, color="white")
+            ink = "black" if colour in BRIGHT else "white"
+            ax.text(left + weight / 2, 0, text, ha="center", va="center", fontsize=9, color=ink)
         left += weight
     ax.set(xlim=(0, 1), ylim=(-0.5, 0.5), xticks=[], yticks=[])
     for spine in ax.spines.values():

@@ -25,6 +25,11 @@ def test_a_label_bar_is_as_long_as_the_label_and_says_its_parts(ax):
     assert texts(ax) == ["50 %", "30 %"]
 
 
+def test_a_bar_of_many_classes_can_be_read(ax):
+    figures.draw_label_bar(ax, [0, 0.3, 0, 0, 0.05, 0, 0.65])
+    assert texts(ax) == ["30 %", "65 %"] and [text.get_color() for text in ax.texts] == ["white", "black"]
+
+
 def test_names_stand_where_they_have_room(ax):
     figures.draw_label_bar(ax, torch.tensor([0.7, 0.3]), ["boat", "person"])
     assert texts(ax) == ["boat"]
