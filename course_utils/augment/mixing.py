@@ -120,7 +120,7 @@ class MixPlan:
             return images[partners].flatten(2).gather(2, places).unflatten(2, images.shape[2:])
         if j == 0 and len(self) == len(images) and torch.equal(partners, torch.arange(len(images), device=partners.device)):
             return images
-        return images[partners]
+        return images.index_select(0, partners)
 
 
 @dataclass(frozen=True)

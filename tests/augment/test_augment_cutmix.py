@@ -80,14 +80,16 @@ def test_every_pixel_comes_from_the_image_and_the_place_that_the_rule_names() ->
             assert float(plan.weights[i, 0]) == pytest.approx(weight, abs=1e-6)
 
 
+@pytest.mark.parametrize("per", ["sample", "batch"])
 @pytest.mark.parametrize("size", [(7, 10), (66, 80)])
-def test_a_plan_of_rectangles_is_the_plan_of_its_masks(size: tuple[int, int]) -> None:
+def test_a_plan_of_rectangles_is_the_plan_of_its_masks(size: tuple[int, int], per: str) -> None:
     images = torch.rand(6, 3, *size, generator=_generator())
-    mixer = CutMix()
+    mixer = CutMix(per=per)
     plan = mixer.draw(images, _generator(1)).plan
     general = MixPlan(plan.partners, plan.shares, plan.origins)
     assert isinstance(plan, PastePlan)
-    assert torch.equal(plan.images(images), general.images(images))
+    before = images.clone()
+    assert torch.equal(plan.images(images), general.images(images)) and torch.equal(images, before)
     torch.testing.assert_close(plan.weights, general.weights, atol=1e-6, rtol=0)
     params = mixer.sample(6, (3, *size), _generator(2))
     assert torch.equal(mixer.shares(params, (3, *size)), mixer.plan(plan.partners, params, (3, *size)).shares)
