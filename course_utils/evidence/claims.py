@@ -7,6 +7,7 @@ written down before the runs.
 from __future__ import annotations
 
 from course_utils.evidence.claim_texts import (  # noqa: F401
+    catalogue,
     erasing,
     label_safety,
     manifold_mixup,

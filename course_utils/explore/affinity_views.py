@@ -64,7 +64,7 @@ def map_scene(state: MapState, result: MapResult, catalogue: Catalogue) -> Scene
     for (_, colour), i in zip(LENSES.values(), result.chosen):
         curve = catalogue.curve(i)
         layers.append(Segments(curve[:-1], curve[1:], colour, 1.5))
-    for i in result.visible:
+    for i in sorted(result.visible, key=lambda i: i in result.chosen):  # the chosen ones on top
         trial, gain = catalogue.trials[i], catalogue.gains[i]
         colour, shape, size = look_of(gain)
         (x, y), chosen = trial.place, i in result.chosen

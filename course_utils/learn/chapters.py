@@ -267,6 +267,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Which augmentation helps on *my* pictures?",
         49,
         names=("evidence.affinity", "evidence.diversity", "augment.corruptions"),
+        built=True,
     ),
     Chapter(
         "19_gan_augmentation",

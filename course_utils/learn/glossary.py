@@ -399,6 +399,12 @@ TERMS: tuple[Term, ...] = (
     Term("margin", "마진", "How much closer the positive has to be than the negative before the loss is zero.", "02_netvlad"),
     Term("mask", "마스크", "An image that says for each pixel whether it belongs, or to which class.", "13_colour_and_space"),
     Term(
+        "McNemar's test",
+        "맥니마 검정",
+        "Compares two classifiers by the images that exactly one of them names rightly.",
+        "18_does_it_help",
+    ),
+    Term(
         "mean average precision (mAP)",
         "평균 정밀도의 평균",
         "The mean of the average precision over all queries, or over all classes.",

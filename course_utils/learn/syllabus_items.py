@@ -434,6 +434,22 @@ ITEMS: tuple[SyllabusItem, ...] = (
         "Augmentations are connected in series and in parallel.",
         "Right for the images. The consistency loss between the mixed versions is missing, and it is half of the method.",
     ),
+    SyllabusItem(
+        "measuring",
+        "Measuring a gain",
+        "증강 효과의 측정",
+        "18_does_it_help",
+        "step4",
+        ("evidence.affinity", "evidence.diversity"),
+        (
+            "tests/evidence/test_evidence_affinity_and_diversity.py",
+            "tests/evidence/test_evidence_recommendation.py",
+            "tests/training/test_training_choosing.py",
+        ),
+        "Every method is presented as an improvement.",
+        "Reported gains are for long training of large networks; on small data most are within what a few seeds can tell, and many are "
+        "losses.",
+    ),
     # --- generative augmentation -----------------------------------------------------------------------------------------
     SyllabusItem(
         "gan_augmentation",

@@ -12,6 +12,9 @@
 ``multistage_backward``      the exact gradient of a batch larger than memory
 ``multistage_descriptors``   the same for use inside ``fit``
 ``SavedForBackward``         bytes that autograd keeps for the backward pass
+``choosing``                 module: Holm's correction, visible effects, the luck of the best of many
+``optional_stopping``        module: what looking after every seed costs
+``trial``                    module: an augmentation with what was measured about it
 ===========================  ==========================================================
 """
 
