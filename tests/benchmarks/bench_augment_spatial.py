@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from harness import benchmark
+from harness import RIVALS, benchmark
 
 from course_utils import augment
 
@@ -103,12 +103,13 @@ def against(name: str, library: str, n: int, side: int) -> Callable[[], tuple[Ca
 
 for size, (n_images, side_length) in SIZES.items():
     for operation in ("Flip", "RandomCrop", "RandomResizedCrop", "Rotation", "Affine", "Perspective", "Elastic"):
-        for rival in ("kornia", "torchvision", "albumentations"):
+        for rival in RIVALS:
             title = f"{operation}, {size}, {'uint8' if rival == 'albumentations' else 'float32'}, against {rival}"
             way = "one batch" if rival == "kornia" else "loop over images"
             prepared = against(operation, rival, n_images, side_length)
             prepared.__name__ = f"{operation}_{side_length}_{rival}"
-            benchmark(title, ours="one batch", theirs=f"{rival}, {way}", agree=None, threads=2)(prepared)
+            cell = (operation, size, rival)
+            benchmark(title, ours="one batch", theirs=f"{rival}, {way}", agree=None, threads=2, cell=cell)(prepared)
             globals()[prepared.__name__] = prepared
 
 

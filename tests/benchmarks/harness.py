@@ -16,6 +16,9 @@ ratios and their range. Both results are compared first: a fast wrong answer is 
 prepares both sides, runs one of them, and reports by how many megabytes its resident memory rose at most. That needs
 Linux; elsewhere these benchmarks are left out. (The peak is read from ``/proc``: the ``ru_maxrss`` of a new process
 starts with the peak of its parent.)
+
+Benchmarks with a ``cell``, (operation, batch, rival), fill one table: a row for each operation and batch, a column for each
+rival.
 """
 
 from __future__ import annotations
@@ -38,6 +41,10 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 PROCESS = Path("/proc/self")
+RIVALS = ("torchvision", "kornia", "albumentations")
+FREED = 30 * 2**20
+"""Bytes that are allocated and freed before a benchmark, as a training does all the time: from then on the C library keeps
+freed memory up to this size. Otherwise each call asks the system for new pages, which takes longer than what is measured."""
 START, END = "<!-- written by `make bench`: start -->", "<!-- written by `make bench`: end -->"
 
 
@@ -52,6 +59,7 @@ class Benchmark:
     agree: Callable[[object, object], bool] | None
     threads: int
     unit: str = "ms"
+    cell: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,13 @@ class Pairs:
     @property
     def ratios(self) -> list[float]:
         return [b / a for a, b in zip(self.ours, self.theirs)]
+
+    @property
+    def spread(self) -> str:
+        """The median ratio and its range; two digits where it is small."""
+        median, low, high = statistics.median(self.ratios), min(self.ratios), max(self.ratios)
+        digits = 2 if median < 1.5 else 1
+        return f"**{median:.{digits}f}x** ({low:.{digits}f} to {high:.{digits}f})"
 
 
 BENCHMARKS: list[Benchmark] = []
@@ -82,11 +97,12 @@ def benchmark(
     agree: Callable[[object, object], bool] | None = close,
     threads: int = 1,
     unit: str = "ms",
+    cell: tuple[str, str, str] | None = None,
 ) -> Callable:
     """Register a benchmark; ``agree=None`` where the alternative is an approximation and says so in its name."""
 
     def register(prepare: Callable[[], tuple[Callable, Callable]]) -> Callable:
-        BENCHMARKS.append(Benchmark(title, ours, theirs, prepare, agree, threads, unit))
+        BENCHMARKS.append(Benchmark(title, ours, theirs, prepare, agree, threads, unit, cell))
         return prepare
 
     return register
@@ -105,6 +121,7 @@ def measure(bench: Benchmark, runs: int, seconds: float) -> Pairs:
     if bench.unit == "MB":
         sides = [lambda side=side: in_a_new_process(bench, side) for side in (0, 1)]
     else:
+        bytearray(FREED)
         sides = [lambda work=work: timed(work) for work in bench.prepare()]
     pairs, begin = Pairs([], []), time.perf_counter()
     (_, first), (_, second) = sides[0](), sides[1]()
@@ -153,13 +170,23 @@ def kilobytes(name: str) -> int:
 
 def row(bench: Benchmark, pairs: Pairs) -> str:
     """Return the table row of one benchmark."""
-    ratios = pairs.ratios
     ours, theirs = (f"{statistics.median(side):.3g} {bench.unit}" for side in (pairs.ours, pairs.theirs))
-    spread = f"{statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f})"
-    return f"| {bench.title} | {bench.ours}: {ours} | {bench.theirs}: {theirs} | **{spread}** | {len(ratios)} |"
+    return f"| {bench.title} | {bench.ours}: {ours} | {bench.theirs}: {theirs} | {pairs.spread} | {len(pairs.ratios)} |"
 
 
-def write_table(rows: list[str]) -> None:
+def operation_rows(results: list[tuple[Benchmark, Pairs]]) -> list[str]:
+    """Return the rows of the table of operations: the ratio against each rival side by side."""
+    cells = {bench.cell: pairs for bench, pairs in results}
+    rows = []
+    for operation, batch in dict.fromkeys(cell[:2] for cell in cells):
+        against = [cells.get((operation, batch, rival)) for rival in RIVALS]
+        ours = statistics.median(next(pairs for pairs in against if pairs).ours)
+        shown = " | ".join(pairs.spread if pairs else "" for pairs in against)
+        rows.append(f"| {operation} | {batch} | {ours:.3g} ms | {shown} |")
+    return rows
+
+
+def write_table(results: list[tuple[Benchmark, Pairs]]) -> None:
     """Replace the part of the README between the two markers."""
     from importlib import metadata
 
@@ -178,9 +205,18 @@ def write_table(rows: list[str]) -> None:
         "| benchmark | ours (median) | alternative (median) | alternative / ours, median (range) | pairs |",
         "| --- | --- | --- | --- | --- |",
     ]
+    rows = [row(bench, pairs) for bench, pairs in results if bench.cell is None]
+    operations = [
+        "",
+        "Augmentations, every image with a draw of its own (two threads): the rival's time divided by ours, median (range)",
+        "",
+        "| operation | batch | ours (median) | " + " | ".join(RIVALS) + " |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *operation_rows([result for result in results if result[0].cell is not None]),
+    ]
     before, rest = text.split(START)
     after = rest.split(END)[1]
-    readme.write_text(before + "\n".join([*head, *rows, "", END]) + after, encoding="utf-8")
+    readme.write_text(before + "\n".join([*head, *rows, *operations, "", END]) + after, encoding="utf-8")
 
 
 def _cpuinfo() -> list[str]:
@@ -201,15 +237,15 @@ def main() -> None:
     for path in sorted(HERE.glob("bench_*.py")):
         importlib.import_module(path.stem)
     chosen = [b for b in BENCHMARKS if not options.words or any(w.lower() in b.title.lower() for w in options.words)]
-    rows = []
+    results = []
     for bench in chosen:
         if bench.unit == "MB" and not PROCESS.exists():
             print(f"{bench.title}: left out, memory is measured on Linux only")
             continue
-        rows.append(row(bench, measure(bench, options.runs, options.seconds)))
-        print(rows[-1], flush=True)
+        results.append((bench, measure(bench, options.runs, options.seconds)))
+        print(row(*results[-1]), flush=True)
     if not options.words:
-        write_table(rows)
+        write_table(results)
 
 
 if __name__ == "__main__":
