@@ -43,7 +43,7 @@ from course_utils.evidence.catalogue import USUAL, made
 from course_utils.evidence.image_training import LabelledImages
 from course_utils.profile import by_profile, progress
 from course_utils.training import PairedComparison, in_parts, paired_comparison
-from course_utils.training.choosing import holm, smallest_visible_effect
+from course_utils.training.choosing import holm, visible_by_sign_flips
 
 CANDIDATES = ("hue", "brightness", "affine", "resized crop", "cutout", "Mixup", "CutMix", "AugMix")
 LEVEL, POWER = 0.05, 0.8
@@ -248,7 +248,7 @@ class Recommendation:
     test : PairedComparison or None
         Gain of the choice on the test images; None if nothing was chosen, and then nobody has seen them.
     visible : float
-        The effect that the confirmation finds with a chance of 80 %; from the largest spread among the finalists.
+        See ``visible_effect``; from the largest spread among the finalists.
     """
 
     pictures: str
@@ -332,8 +332,24 @@ def recommend(
         ours, theirs = ([_accuracy(run[arm][0], *pictures.test) for run in runs] for arm in (choice, None))
         test = paired_comparison(ours, theirs)
     spread = max(float(np.std(np.subtract(accuracies[name], accuracies[None]), ddof=1)) for name in confirmed)
-    visible = smallest_visible_effect(spread, plan.n_seeds) if spread > 0 else 0.0
+    visible = visible_effect(plan, spread, seed) if spread > 0 else 0.0
     return Recommendation(pictures.name, plan, screened, confirmed, p_values, choice, test, visible)
+
+
+def visible_effect(plan: Plan, spread: float, seed: int = 0) -> float:
+    """Return the effect that the confirmation of a plan finds with a chance of 80 %, with the test that it uses.
+
+    One finalist alone has it, so its p-value must survive the first step of Holm's correction.
+
+    Parameters
+    ----------
+    plan : Plan
+    spread : float
+        Standard deviation of the gains over seeds, above 0; the result has its unit.
+    seed : int, default 0
+        Of the simulated studies.
+    """
+    return visible_by_sign_flips(spread, plan.n_seeds, LEVEL / plan.n_finalists, POWER, generator=np.random.default_rng(seed))
 
 
 def trainings_in(minutes: float, pictures: Pictures, n_steps: int | None = None) -> int:

@@ -8,7 +8,17 @@ from torch import nn
 
 from course_utils.evidence import recommendation
 from course_utils.evidence.image_training import LabelledImages
-from course_utils.evidence.recommendation import FolderPictures, Plan, ToyPictures, planned, recommend, trainings_in
+from course_utils.evidence.recommendation import (
+    FolderPictures,
+    Plan,
+    ToyPictures,
+    planned,
+    recommend,
+    trainings_in,
+    visible_effect,
+)
+from course_utils.training import paired_comparison
+from course_utils.training.choosing import holm
 
 
 class Oracle:
@@ -84,6 +94,16 @@ def test_an_augmentation_that_harms_for_sure_is_not_recommended(oracle):
     oracle(hue=-0.2, cutout=-0.2)
     found = recommend(Oracle(), 40, ("hue", "cutout"))
     assert found.choice is None and min(found.p_values.values()) <= 0.05
+
+
+def test_the_visible_effect_is_that_of_the_test_that_decides():
+    """Planted at that size in one of three finalists, it is recommended about four times in five."""
+    plan = Plan(3, 3, 8)
+    effect, random, chosen = visible_effect(plan, 0.02), np.random.default_rng(3), []
+    for _ in range(300):
+        p_values = [paired_comparison(random.normal(mean, 0.02, 8), np.zeros(8)).p_value for mean in (effect, 0.0, 0.0)]
+        chosen.append(holm(p_values)[0] <= 0.05)
+    assert np.mean(chosen) == pytest.approx(0.8, abs=0.09)
 
 
 def test_p_values_are_corrected_for_the_finalists(oracle):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from course_utils.training.choosing import best_check_gain, best_of_many, holm, smallest_visible_effect
+from course_utils.training import paired_comparison
+from course_utils.training.choosing import best_check_gain, best_of_many, holm, smallest_visible_effect, visible_by_sign_flips
 
 
 def test_holm_steps_down_and_never_goes_back():
@@ -44,6 +45,32 @@ def test_the_visible_effect_is_found_as_often_as_promised():
     runs = np.random.default_rng(2).normal(effect, 1.5, (4000, 6))
     found = (stats.ttest_1samp(runs, 0, axis=1).statistic > stats.t.ppf(0.975, 5)).mean()
     assert found == pytest.approx(0.7, abs=0.03)
+
+
+def test_six_seeds_need_six_gains():
+    """With n = 6 only the pattern of equal signs has p <= 0.05, so the power is the chance of six positive numbers."""
+    found = visible_by_sign_flips(2.0, 6, n_studies=20000, generator=np.random.default_rng(6))
+    assert found == pytest.approx(2.0 * stats.norm.ppf(0.8 ** (1 / 6)), rel=0.02)
+
+
+@pytest.mark.parametrize("n_seeds, level", [(8, 0.05), (8, 0.05 / 3), (12, 0.05), (20, 0.05 / 3)])
+def test_sign_flips_find_the_visible_effect_as_often_as_promised(n_seeds, level):
+    """Judged by the p-values of ``paired_comparison``, on other studies."""
+    effect = visible_by_sign_flips(1.5, n_seeds, level, generator=np.random.default_rng(7))
+    runs = np.random.default_rng(8).normal(effect, 1.5, (400, n_seeds))
+    gains = [paired_comparison(run, np.zeros(n_seeds)) for run in runs]
+    assert np.mean([gain.p_value <= level and gain.mean > 0 for gain in gains]) == pytest.approx(0.8, abs=0.07)
+
+
+def test_with_many_seeds_sign_flips_see_what_student_sees_and_with_few_less():
+    many = visible_by_sign_flips(1.0, 40, n_studies=4000, generator=np.random.default_rng(9))
+    assert many == pytest.approx(smallest_visible_effect(1.0, 40), rel=0.06)
+    assert visible_by_sign_flips(1.0, 6, generator=np.random.default_rng(9)) > 1.1 * smallest_visible_effect(1.0, 6)
+
+
+def test_seeds_that_can_never_reach_the_level_are_refused():
+    with pytest.raises(ValueError, match="`n_seeds` must be enough for a p-value of 0.05, but got 5"):
+        visible_by_sign_flips(1.0, 5)
 
 
 @pytest.mark.parametrize("n_methods", [1, 5, 20])
