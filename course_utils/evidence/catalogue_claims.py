@@ -24,6 +24,7 @@ import numpy as np
 
 from course_utils.evidence.affinity_and_diversity import diversity
 from course_utils.evidence.catalogue import CATALOGUE, NUISANCES, Outcome, accuracy, arms, label, outcome, training_of
+from course_utils.training.trial import LEAST
 
 NONE = "none"
 CHOSEN, REPORTED, ON_NEW = "chosen on validation images", "as reported", "on new images"
@@ -81,7 +82,7 @@ def two_numbers(seed: int) -> dict[str, float]:
     """
     outcomes = _outcomes(seed)
     gains = np.array([one.accuracy for one in outcomes]) - outcome(seed, None).accuracy
-    numbers = np.array([[one.affinity, np.log10(max(one.diversity, 1e-4))] for one in outcomes])
+    numbers = np.array([[one.affinity, np.log10(max(one.diversity, LEAST))] for one in outcomes])
     names = [name for name, _ in arms()]
     columns = {"both": [0, 1], "affinity alone": [0], "diversity alone": [1]}
     return {which: foretold(numbers[:, used], gains, names) for which, used in columns.items()}

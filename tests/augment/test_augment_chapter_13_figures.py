@@ -93,3 +93,13 @@ def test_the_matrix_writes_every_number_and_frames_the_diagonal():
     assert ax.images[0].get_clim() == (-10, 10)
     with pytest.raises(ValueError, match="`values` must be of shape"):
         label_safety_figures.matrix_figure([[1, 2]], ["a", "b"], ["x", "y"], "points")
+
+
+def test_other_cells_can_be_framed_and_many_columns_have_a_scale_in_place_of_numbers():
+    some = label_safety_figures.matrix_figure([[1, 2], [3, 4]], ["a", "b"], ["x", "y"], "points", [(0, 1)])
+    (frame,) = some.axes[0].patches
+    assert (frame.get_x() + frame.get_width() / 2, frame.get_y() + frame.get_height() / 2) == pytest.approx((1, 0))
+    many = label_safety_figures.matrix_figure([list(range(20))], ["a"], [f"c{i}" for i in range(20)], "points", [])
+    ax, scale = many.axes
+    assert not ax.texts and not ax.patches and scale.get_ylabel() == "points"
+    assert all(name.get_rotation() == 90 for name in ax.get_xticklabels())

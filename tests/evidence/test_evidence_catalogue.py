@@ -1,5 +1,7 @@
 """The catalogue of augmentations: everyone can be drawn, nobody's labels lie, and what equals a test corruption is marked."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -86,7 +88,7 @@ def test_wrong_arguments_are_refused():
 def small_toys(monkeypatch):
     drawn = {split: catalogue.toys(1, split, 30) for split in ("validation", "test")}
     monkeypatch.setattr(catalogue, "toys", lambda seed, split="test", n_test=30: drawn[split])
-    monkeypatch.setattr(catalogue, "STEPS", 4)
+    monkeypatch.setattr(catalogue, "training_of", partial(catalogue.training_of, n_steps=4))
     monkeypatch.setattr(catalogue, "N_CORRUPTED", 6)
     monkeypatch.setattr(catalogue, "N_NUISANCE", 12)
     kept = (catalogue.views, catalogue._plain)
@@ -98,9 +100,9 @@ def small_toys(monkeypatch):
 
 
 def test_an_augmentation_switched_off_at_once_is_none(small_toys):
-    plain = catalogue.training_of(1, None, n_steps=4)
-    assert torch.equal(catalogue.training_of(1, "affine", off_after=0.0, n_steps=4).losses, plain.losses)
-    assert not torch.equal(catalogue.training_of(1, "affine", n_steps=4).losses, plain.losses)
+    plain = catalogue.training_of(1, None)
+    assert torch.equal(catalogue.training_of(1, "affine", off_after=0.0).losses, plain.losses)
+    assert not torch.equal(catalogue.training_of(1, "affine").losses, plain.losses)
     assert 0 <= catalogue.accuracy(plain, 1) <= 1
 
 
