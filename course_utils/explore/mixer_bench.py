@@ -157,7 +157,7 @@ class MixerBench(PresetExplorer):
         options = [(title_of(method), method) for method in METHODS]
         method = widgets.Dropdown(options=options, description="method", layout=widgets.Layout(width="240px"))
         ratio = widgets.FloatSlider(min=0, max=1, step=0.01, description="ratio, width", readout_format=".2f")
-        ratio.layout.width = "200px"
+        ratio.layout.width = "300px"
         mask = widgets.Checkbox(description="show the mask", indent=False, layout=widgets.Layout(width="auto"))
         method.style.description_width, ratio.style.description_width = "54px", "76px"
         return (
