@@ -103,7 +103,7 @@ def grey_of_channels(means: Tensor) -> Tensor:
 @on_floating_images
 def grayscale(images: Tensor) -> Tensor:
     """Replace every channel by the grey value; the number of channels stays."""
-    return grey(checked_images(images, GREY_OR_RGB)).clamp_(0, 1).expand(-1, images.shape[1], -1, -1).contiguous()
+    return torch.empty_like(images).copy_(grey(checked_images(images, GREY_OR_RGB)).clamp_(0, 1))
 
 
 def shuffle_channels(images: Tensor, order: Tensor) -> Tensor:

@@ -67,6 +67,11 @@ class MixPlan:
         return len(self.partners)
 
     @property
+    def blends(self) -> bool:
+        """Whether a pixel may be a mean of several images; False where every pixel belongs to one."""
+        return self.shares.is_floating_point()
+
+    @property
     def weights(self) -> Tensor:
         """Return w, (n, k) float32 (float64 for masks in float64): the part that each label has in the mixed label."""
         if self.label_weights is not None:
@@ -77,7 +82,7 @@ class MixPlan:
 
     def images(self, images: Tensor) -> Tensor:
         """Return the mixed images (n, C, H, W) in the dtype of ``images`` (B, C, H, W); uint8 is rounded."""
-        if self.shares.is_floating_point() and not images.is_floating_point():
+        if self.blends and not images.is_floating_point():
             return self._blended(images.float()).round_().clamp_(0, 255).to(images.dtype)
         return self._blended(images)
 
@@ -89,7 +94,7 @@ class MixPlan:
         ValueError
             If the images are blended: the mean of class 3 and class 5 is not class 4.
         """
-        if self.shares.is_floating_point() or self.shares.shape[2] != 1:
+        if self.blends or self.shares.shape[2] != 1:
             expected = "a mixer that cuts and pastes, where a pixel belongs to one image"
             raise ValueError(message("masks", expected, "a blend", "Mix floating one-hot masks (B, K, H, W) as images instead."))
         return self._blended(masks) if masks.ndim == 4 else self._blended(masks[:, None])[:, 0]
@@ -100,12 +105,11 @@ class MixPlan:
 
     def _blended(self, images: Tensor) -> Tensor:
         last = self._read(images, -1)
-        hard = not self.shares.is_floating_point()
-        if hard or self.shares.shape[1] == 1:
+        if not self.blends or self.shares.shape[1] == 1:
             out = last
             for j in range(self.shares.shape[1]):
                 share, image = self.shares[:, j], self._read(images, j)
-                out = torch.where(share, image, out) if hard else out.lerp_(image, share.to(images.dtype))
+                out = out.lerp_(image, share.to(images.dtype)) if self.blends else torch.where(share, image, out)
             return out
         out = last.clone()
         for j in range(self.shares.shape[1]):

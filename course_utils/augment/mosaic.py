@@ -32,7 +32,7 @@ Taught in ``16_cutting_and_pasting``, step 4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ from course_utils.augment.mixing import check_finite, draw_partners
 from course_utils.augment.pasting import PastePlan
 from course_utils.augment.plan import GeometryPlan, translation
 from course_utils.augment.resample import SMALL
-from course_utils.augment.sampling import check_images, corners, uniform
+from course_utils.augment.sampling import check_images, corners, rows, uniform
 from course_utils.augment.spatial import Affine, AffineParams
 from course_utils.augment.targets import box_area, clip_boxes, move_target
 from course_utils.checks import checked_choice, checked_float, checked_int, message
@@ -156,16 +156,13 @@ class Mosaic(v2.Transform):
         canvas = (size[0] + 2 * margin[0], size[1] + 2 * margin[1])
         tiles = _tiles(images, draw, size, margin, canvas)
         fill = self.fill if images[0].is_floating_point() else round(255 * self.fill)
-        if (
-            canvas[0] * canvas[1] <= SMALL
-            and len(tiles) == 4 * len(images)
-            and {image.shape[-2:] for image in images} == {canvas}
-        ):
+        small = canvas[0] * canvas[1] <= SMALL
+        if small and len(tiles) == 4 * len(images) and all(image.shape[-2:] == canvas for image in images):
             out = _by_one_index(images, draw.partners, tiles, canvas)
         else:
             out = images[0].new_full((len(images), len(images[0]), *canvas), fill)
-            for tile in tiles:
-                _paste(out[tile.result], images[tile.image], tile)
+            for result, image, corner, seen in tiles.one_by_one():
+                _paste(out[result], images[image], corner, seen)
         if plan is not None:
             out = plan.images(out, fill=fill)
         return out, self._united(targets, tiles, plan, canvas)
@@ -193,21 +190,20 @@ class Mosaic(v2.Transform):
         cut = GeometryPlan(plan.then(middle).matrix, size, canvas)
         return cut, margin
 
-    def _united(
-        self, targets: list[Target], tiles: list[Tile], plan: GeometryPlan | None, canvas: tuple[int, int]
-    ) -> list[Target]:
+    def _united(self, targets: list[Target], tiles: Tiles, plan: GeometryPlan | None, canvas: tuple[int, int]) -> list[Target]:
         """Return the targets of all mosaics: moved with their tiles, cut, and without the objects that are lost.
 
         All boxes of all mosaics are one list: ``row`` says which box of the inputs, ``tile`` where it lies.
         """
         size = canvas if plan is None else plan.size
         boxes = torch.cat([target["boxes"] for target in targets])
-        tile, row = _boxes_of_tiles([len(target["boxes"]) for target in targets], [one.image for one in tiles], boxes.device)
+        if not bool(boxes.isfinite().all()):
+            raise ValueError(message("targets", "dictionaries with finite boxes", "NaN or infinity"))
+        tile, row = _boxes_of_tiles([len(target["boxes"]) for target in targets], tiles.image)
         area = box_area(boxes)[row]
-        corner = boxes.new_tensor([(one.left, one.top) * 2 for one in tiles])[tile]
-        seen = boxes.new_tensor([(*one.seen[1::-1], *one.seen[:1:-1]) for one in tiles])[tile]  # left, top, right, bottom
-        boxes = (boxes[row] + corner).maximum(seen[:, :2].repeat(1, 2)).minimum(seen[:, 2:].repeat(1, 2))
-        result = torch.tensor([one.result for one in tiles], device=boxes.device)[tile]
+        corner, first, last = (part[tile].flip(1).repeat(1, 2) for part in (tiles.corner, *tiles.seen.split(2, dim=1)))
+        boxes = (boxes[row] + corner).maximum(first).minimum(last)
+        result = tiles.result[tile]
         if plan is not None and len(boxes):
             mine = plan[result]
             boxes = mine.boxes(boxes[:, None])[:, 0].to(boxes.dtype)
@@ -225,8 +221,7 @@ class Mosaic(v2.Transform):
                 out["labels"] = labels
         if "masks" in targets[0]:
             for i, out in enumerate(done):
-                mine = [one for one in tiles if one.result == i]
-                masks = _pasted_masks([targets[one.image]["masks"] for one in mine], mine, canvas)
+                masks = _pasted_masks([target["masks"] for target in targets], tiles[tiles.result == i], canvas)
                 masks = masks if plan is None else move_target(masks, plan[i : i + 1], CLASS_OUTSIDE)
                 out["masks"] = masks if masks.ndim == 2 else tv_tensors.Mask(masks[kept[result == i]])
         return done
@@ -239,106 +234,120 @@ class Mosaic(v2.Transform):
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Where an image lies: in which ``result``, which ``image``, row ``top`` and column ``left`` of its corner, what is ``seen``.
+class Tiles:
+    """Where the images lie: T tiles, those of the first result first.
 
-    ``seen`` is (top, left, bottom, right) on the canvas; top and left of the image may be negative.
+    ``result`` and ``image`` (T,): which image lies in which result. ``corner`` (T, 2): its row and column on the canvas, which
+    may be negative. ``seen`` (T, 4): top, left, bottom and right of what is seen of it, on the canvas. All int64.
     """
 
-    result: int
-    image: int
-    top: int
-    left: int
-    seen: tuple[int, int, int, int]
+    result: Tensor
+    image: Tensor
+    corner: Tensor
+    seen: Tensor
+
+    def __len__(self) -> int:
+        return len(self.result)
+
+    def __getitem__(self, index: Any) -> Tiles:
+        return rows(self, index)
+
+    def one_by_one(self) -> Iterator[tuple[int, int, list[int], list[int]]]:
+        return zip(self.result.tolist(), self.image.tolist(), self.corner.tolist(), self.seen.tolist())
+
+
+ENDS_AT_THE_POINT = ((1, 1), (1, 0), (0, 1), (0, 0))
+"""For each of the four images: does it end at the point, above and to the left of it, or begin there? Rows, then columns."""
 
 
 def _tiles(
-    images: list[Tensor], draw: MosaicDraw, size: tuple[int, int], margin: tuple[int, int], canvas: tuple[int, int]
-) -> list[Tile]:
+    images: Tensor | list[Tensor], draw: MosaicDraw, size: tuple[int, int], margin: tuple[int, int], canvas: tuple[int, int]
+) -> Tiles:
     """Return the tiles of all results: four, or the one of an image that stays alone in the middle."""
-    tiles = []
-    for i, (active, partners, point) in enumerate(zip(draw.active.tolist(), draw.partners.tolist(), draw.points.tolist())):
-        if not active:
-            height, width = images[i].shape[-2:]
-            top, left = margin[0] + (size[0] - height) // 2, margin[1] + (size[1] - width) // 2
-            tiles.append(Tile(i, i, top, left, (top, left, top + height, left + width)))
-            continue
-        y, x = point[0] + margin[0], point[1] + margin[1]
-        for place, k in enumerate(partners):
-            height, width = images[k].shape[-2:]
-            top, left = (y - height if place < 2 else y), (x - width if place % 2 == 0 else x)
-            seen = (max(top, 0), max(left, 0), min(top + height, canvas[0]), min(left + width, canvas[1]))
-            tiles.append(Tile(i, k, top, left, seen))
-    return tiles
+    device, itself = draw.partners.device, torch.arange(len(images), device=draw.partners.device)
+    sides = torch.tensor([image.shape[-2:] for image in images], device=device)
+    size, margin, canvas = (torch.tensor(pair, device=device) for pair in (size, margin, canvas))
+    alone = ~draw.active[:, None]
+    image = torch.where(alone, itself[:, None], draw.partners)  # (n, 4)
+    corner = (draw.points + margin)[:, None] - torch.tensor(ENDS_AT_THE_POINT, device=device) * sides[image]  # (n, 4, 2)
+    corner = torch.where(alone[..., None], (margin + (size - sides) // 2)[:, None], corner)
+    seen = torch.cat([corner.clamp(min=0), (corner + sides[image]).minimum(canvas)], dim=-1)
+    first = torch.arange(4, device=device) == 0
+    result, place = (first | ~alone).nonzero(as_tuple=True)
+    return Tiles(result, image[result, place], corner[result, place], seen[result, place])
 
 
-def _boxes_of_tiles(counts: list[int], images: list[int], device: Any) -> tuple[Tensor, Tensor]:
+def _boxes_of_tiles(counts: list[int], image: Tensor) -> tuple[Tensor, Tensor]:
     """Return for every box of every tile the number of its tile, and its row among the boxes of all images."""
-    count = torch.tensor(counts, device=device)
-    image = torch.tensor(images, device=device)
+    count = torch.tensor(counts, device=image.device)
     mine = count[image]  # boxes of each tile
-    tile = torch.arange(len(images), device=device).repeat_interleave(mine)
-    place = torch.arange(len(tile), device=device) - (mine.cumsum(0) - mine)[tile]  # first, second, ... of its image
+    tile = torch.arange(len(image), device=image.device).repeat_interleave(mine)
+    place = torch.arange(len(tile), device=image.device) - (mine.cumsum(0) - mine)[tile]  # first, second, ... of its image
     return tile, (count.cumsum(0) - count)[image[tile]] + place
 
 
-def _paste(canvas: Tensor, image: Tensor, tile: Tile) -> None:
+def _paste(canvas: Tensor, image: Tensor, corner: list[int], seen: list[int]) -> None:
     """Write the part of an image or mask (..., h, w) that is seen into a canvas (..., H', W')."""
-    t, l, b, r = tile.seen
-    canvas[..., t:b, l:r] = image[..., t - tile.top : b - tile.top, l - tile.left : r - tile.left]
+    (y, x), (t, l, b, r) = corner, seen
+    canvas[..., t:b, l:r] = image[..., t - y : b - y, l - x : r - x]
 
 
-def _by_one_index(images: list[Tensor], partners: Tensor, tiles: list[Tile], size: tuple[int, int]) -> Tensor:
+def _by_one_index(images: Tensor | list[Tensor], partners: Tensor, tiles: Tiles, size: tuple[int, int]) -> Tensor:
     """Return small mosaics (n, C, H, W) of images of their own size, which cover every pixel: read as one batch."""
-    rows = [(*t.seen[:2], t.seen[2] - t.seen[0], t.seen[3] - t.seen[1], -t.top, -t.left) for t in tiles]
-    pieces = torch.tensor(rows, device=partners.device).view(len(images), 4, 6)
-    return PastePlan(partners, pieces[..., :4], size, pieces[..., 4:]).images(torch.stack(images))
+    first, last = tiles.seen.split(2, dim=1)
+    rectangles, shifts = (part.unflatten(0, (-1, 4)) for part in (torch.cat([first, last - first], dim=1), -tiles.corner))
+    batch = images if isinstance(images, Tensor) else torch.stack(images)
+    return PastePlan(partners, rectangles, size, shifts).images(batch)
 
 
-def _pasted_masks(masks: list[Tensor], tiles: list[Tile], canvas: tuple[int, int]) -> tv_tensors.Mask:
-    """Return one map of classes (H', W'), or the masks of all objects (N, H', W'), of the tiles."""
+def _pasted_masks(masks: list[Tensor], tiles: Tiles, canvas: tuple[int, int]) -> tv_tensors.Mask:
+    """Return one map of classes (H', W'), or the masks of all objects (N, H', W'), of the tiles of one result."""
     if masks[0].ndim == 2:
         out = masks[0].as_subclass(Tensor).new_full(canvas, CLASS_OUTSIDE)
-        for mask, tile in zip(masks, tiles):
-            _paste(out, mask.as_subclass(Tensor), tile)
+        for _, image, corner, seen in tiles.one_by_one():
+            _paste(out, masks[image].as_subclass(Tensor), corner, seen)
         return tv_tensors.Mask(out)
     parts = []
-    for mask, tile in zip(masks, tiles):
-        parts.append(mask.as_subclass(Tensor).new_zeros(len(mask), *canvas))
-        _paste(parts[-1], mask.as_subclass(Tensor), tile)
+    for _, image, corner, seen in tiles.one_by_one():
+        parts.append(masks[image].as_subclass(Tensor).new_zeros(len(masks[image]), *canvas))
+        _paste(parts[-1], masks[image].as_subclass(Tensor), corner, seen)
     return tv_tensors.Mask(torch.cat(parts))
 
 
 def _fitted(
     images: Tensor | Sequence[Tensor], targets: Sequence[Target], size: tuple[int, int]
-) -> tuple[list[Tensor], list[Target]]:
-    """Return images that fit into ``size``, as large as they can be, and their targets with boxes as corners."""
+) -> tuple[Tensor | list[Tensor], list[Target]]:
+    """Return images that fit into ``size``, as large as they can be, and their targets with boxes as corners.
+
+    A batch that fits stays a batch.
+    """
     done, moved = [], []
     for image, target in zip(images, targets):
-        height, width = image.shape[-2:]
+        plain, boxes, (height, width) = dict(target), target["boxes"], image.shape[-2:]
+        if not boxes.dtype.is_floating_point:
+            boxes = tv_tensors.wrap(boxes.float(), like=boxes)
         scale = min(size[0] / height, size[1] / width)
         new = (max(round(height * scale), 1), max(round(width * scale), 1))
-        plain, boxes = dict(target), target["boxes"]
-        if not boxes.is_floating_point():
-            plain["boxes"] = tv_tensors.wrap(boxes.float(), like=boxes)
         if new != (height, width):
             image = functional.resize(image, list(new), antialias=True)
-            plain["boxes"] = functional.resize(plain["boxes"], list(new))
+            boxes = functional.resize(boxes, list(new))
             if "masks" in target:
                 plain["masks"] = functional.resize(target["masks"], list(new))
-        plain["boxes"] = corners(plain["boxes"])
+        plain["boxes"] = corners(boxes)
         done.append(image.as_subclass(Tensor))
         moved.append(plain)
-    return done, moved
+    fits = isinstance(images, Tensor) and done[0].shape == images.shape[1:]
+    return (images if fits else done), moved
 
 
-def _checked(inputs: tuple) -> tuple[list[Tensor], list[Target]]:
+def _checked(inputs: tuple) -> tuple[Tensor | list[Tensor], list[Target]]:
     inputs = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)) else inputs
     if len(inputs) != 2 or isinstance(inputs[1], Tensor):
         advice = "A mosaic has no label weights: give the boxes of every image."
         raise TypeError(message("inputs", "images and a list of dictionaries", f"{len(inputs)} inputs", advice))
-    images, targets = list(inputs[0].as_subclass(Tensor) if isinstance(inputs[0], Tensor) else inputs[0]), list(inputs[1])
-    if not images or len(images) != len(targets):
+    images = inputs[0].as_subclass(Tensor) if isinstance(inputs[0], Tensor) else list(inputs[0])
+    targets = list(inputs[1])
+    if not len(images) or len(images) != len(targets):
         raise ValueError(
             message("targets", "one dictionary for each image, and at least one of them", f"{len(targets)} for {len(images)}")
         )
@@ -347,14 +356,12 @@ def _checked(inputs: tuple) -> tuple[list[Tensor], list[Target]]:
         if not isinstance(image, Tensor) or image.ndim != 3:
             got = f"shape {tuple(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
             raise TypeError(message(f"images[{i}]", "a tensor (C, h, w)", got))
-        if image.dtype != first.dtype or len(image) != len(first):
+        if image.dtype != first.dtype or image.shape[0] != first.shape[0]:
             raise ValueError(message(f"images[{i}]", f"{first.dtype} with {len(first)} channels", f"{image.dtype}, {len(image)}"))
         _check_target(i, image, target, keys)
-    for batch in [inputs[0]] if isinstance(inputs[0], Tensor) else [image[None] for image in images]:
+    for batch in [images] if isinstance(images, Tensor) else [image[None] for image in images]:
         check_images(batch, unit_range=False)
         check_finite(batch)
-    if not bool(torch.cat([target["boxes"].as_subclass(Tensor).flatten() for target in targets]).isfinite().all()):
-        raise ValueError(message("targets", "dictionaries with finite boxes", "NaN or infinity"))
     return images, targets
 
 

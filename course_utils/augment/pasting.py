@@ -56,6 +56,7 @@ class PastePlan(MixPlan):
     tensor([[0.7500, 0.2500]])
     """
 
+    blends = False
     rectangles: Tensor
     size: tuple[int, int]
     shifts: Tensor | None
@@ -119,11 +120,13 @@ class PastePlan(MixPlan):
     def _gathered(self, images: Tensor) -> Tensor:
         """Return the images by one index: the pixels of the whole batch are rows of C values."""
         n, (height, width), channels = len(self), self.size, images.shape[1]
-        start = self.partners * (height * width) + self.shifts[..., 0] * width + self.shifts[..., 1]  # (n, k)
-        base = start[:, -1, None, None, None].expand(n, 1, height, width)
-        for j, share in enumerate(self.shares.unbind(1)):
-            base = torch.where(share, start[:, j, None, None, None], base)
-        index = base + torch.arange(height * width, device=base.device).view(height, width)  # (n, 1, H, W)
+        start = (self.partners * (height * width) + self.shifts[..., 0] * width + self.shifts[..., 1]).double()  # (n, k)
+        top, left, tall, wide = self.rectangles[:, 1:, :, None].unbind(2)  # (n, k - 1, 1) each
+        line, column = torch.arange(height, device=start.device), torch.arange(width, device=start.device)
+        in_rows = ((line >= top) & (line < top + tall)).double()  # a rectangle is the product of its rows and its columns
+        in_columns = ((column >= left) & (column < left + wide)).double()
+        jumps = in_rows.mT @ ((start[:, 1:] - start[:, :1])[..., None] * in_columns)  # (n, H, W)
+        index = jumps.add_(start[:, :1, None]).add_(line[:, None] * width + column).long()
         pixels = images.permute(0, 2, 3, 1).reshape(-1, channels).index_select(0, index.flatten())
         return pixels.view(n, height, width, channels).permute(0, 3, 1, 2).contiguous()
 

@@ -265,10 +265,11 @@ def _triangle(start: Tensor, stop: Tensor, n: int, n_out: int, antialias: bool, 
 
 
 def _resized_one_by_one(images: Tensor, window: Tensor, size: tuple[int, int], interpolation: str, antialias: bool) -> Tensor:
-    from torchvision.transforms.v2 import functional
-
-    mode = functional.InterpolationMode.NEAREST if interpolation == "nearest" else functional.InterpolationMode.BILINEAR
+    if images.dtype == torch.uint8 and images.device.type != "cpu":  # torch interpolates bytes on the CPU only
+        return _resized_one_by_one(images.float(), window, size, interpolation, antialias).round_().to(torch.uint8)
     out = images.new_empty(*images.shape[:2], *size)
     for image, target, (x1, y1, x2, y2) in zip(images, out, window.tolist()):
-        target.copy_(functional.resize_image(image[:, y1:y2, x1:x2], list(size), mode, antialias=antialias))
+        shrinks = y2 - y1 > size[0] or x2 - x1 > size[1]  # where nothing shrinks, the wide filter is the plain one
+        smooth = interpolation == "bilinear" and antialias and shrinks
+        target.copy_(F.interpolate(image[None, :, y1:y2, x1:x2], size, mode=interpolation, antialias=smooth)[0])
     return out

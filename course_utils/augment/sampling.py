@@ -38,6 +38,9 @@ from course_utils.checks import checked_choice, checked_float, message
 
 WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 """The integer dtype with as many bytes as a floating one."""
+FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+ONE = {dtype: int(torch.ones(1, dtype=dtype).view(WHOLE[dtype.itemsize])) for dtype in FLOATING}
+"""The number 1 of a floating dtype, its bits read as a whole number."""
 TARGETS = (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.Mask)
 Params = TypeVar("Params")
 
@@ -299,7 +302,7 @@ def check_images(images: Tensor, unit_range: bool) -> None:
     # Read as whole numbers, floats from 0 to 1 keep their order, negative ones are below them, NaN above: half the time.
     bits = images.detach().view(WHOLE[images.dtype.itemsize])
     low, high = torch.aminmax(bits)
-    if bool((low >= 0) & (high <= images.new_ones(1).view(bits.dtype)[0])):
+    if low.item() >= 0 and high.item() <= ONE[images.dtype]:
         return
     inside = ((images >= 0) & (images <= 1)).flatten(1).all(1)  # False for NaN too
     if bool(inside.all()):  # a negative zero among them

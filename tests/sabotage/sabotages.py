@@ -430,8 +430,8 @@ SABOTAGES = (
     Sabotage(
         name="mosaic-boxes-moved-down-instead-of-right",
         file="course_utils/augment/mosaic.py",
-        right="corner = boxes.new_tensor([(one.left, one.top) * 2 for one in tiles])[tile]",
-        wrong="corner = boxes.new_tensor([(one.top, one.left) * 2 for one in tiles])[tile]",
+        right="part[tile].flip(1).repeat(1, 2)",
+        wrong="part[tile].repeat(1, 2)",
         tests=("tests/augment/test_augment_mosaic.py",),
         chapter="16_cutting_and_pasting",
     ),
