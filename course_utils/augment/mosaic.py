@@ -199,6 +199,7 @@ class Mosaic(v2.Transform):
         boxes = torch.cat([target["boxes"] for target in targets])
         if not bool(boxes.isfinite().all()):
             raise ValueError(message("targets", "dictionaries with finite boxes", "NaN or infinity"))
+        tiles = tiles.to(boxes.device)
         tile, row = _boxes_of_tiles([len(target["boxes"]) for target in targets], tiles.image)
         area = box_area(boxes)[row]
         corner, first, last = (part[tile].flip(1).repeat(1, 2) for part in (tiles.corner, *tiles.seen.split(2, dim=1)))
@@ -220,8 +221,9 @@ class Mosaic(v2.Transform):
             for out, labels in zip(done, torch.cat([target["labels"] for target in targets])[row][kept].split(n_kept)):
                 out["labels"] = labels
         if "masks" in targets[0]:
+            given = [target["masks"] for target in targets]
             for i, out in enumerate(done):
-                masks = _pasted_masks([target["masks"] for target in targets], tiles[tiles.result == i], canvas)
+                masks = _pasted_masks(given, tiles[tiles.result == i], canvas)
                 masks = masks if plan is None else move_target(masks, plan[i : i + 1], CLASS_OUTSIDE)
                 out["masks"] = masks if masks.ndim == 2 else tv_tensors.Mask(masks[kept[result == i]])
         return done
@@ -251,6 +253,9 @@ class Tiles:
 
     def __getitem__(self, index: Any) -> Tiles:
         return rows(self, index)
+
+    def to(self, device: Any) -> Tiles:
+        return Tiles(*(part.to(device) for part in (self.result, self.image, self.corner, self.seen)))
 
     def one_by_one(self) -> Iterator[tuple[int, int, list[int], list[int]]]:
         return zip(self.result.tolist(), self.image.tolist(), self.corner.tolist(), self.seen.tolist())

@@ -38,8 +38,10 @@ from course_utils.checks import checked_choice, checked_float, message
 
 WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 """The integer dtype with as many bytes as a floating one."""
-FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-ONE = {dtype: int(torch.ones(1, dtype=dtype).view(WHOLE[dtype.itemsize])) for dtype in FLOATING}
+ONE = {
+    dtype: int(torch.ones(1, dtype=dtype).view(WHOLE[dtype.itemsize]))
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+}
 """The number 1 of a floating dtype, its bits read as a whole number."""
 TARGETS = (tv_tensors.BoundingBoxes, tv_tensors.KeyPoints, tv_tensors.Mask)
 Params = TypeVar("Params")

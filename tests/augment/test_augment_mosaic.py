@@ -162,6 +162,20 @@ def test_images_of_other_sizes_are_fitted_with_their_boxes_and_masks() -> None:
         Mosaic()(images, targets)
 
 
+@pytest.mark.parametrize("size", [(10, 20), (16, 24), (80, 90)])
+def test_a_batch_gives_what_the_list_of_its_images_gives(size: tuple[int, int]) -> None:
+    images = torch.rand(5, 3, 10, 20)
+    targets = _random_targets(5, (10, 20), np.random.default_rng(3))
+    mixer = Mosaic(size=size, p=0.7)
+    drawn = mixer.draw(5, size, _generator(4))
+    (batch, found), (listed, expected) = (mixer.replay(given, targets, drawn, size) for given in (images, list(images)))
+    assert batch.shape == (5, 3, *size)
+    assert torch.equal(batch, listed)
+    for one, other in zip(found, expected):
+        assert torch.equal(one["boxes"], other["boxes"])
+        assert torch.equal(one["labels"], other["labels"])
+
+
 def test_class_maps_follow_the_pixels_and_are_255_outside() -> None:
     size = (12, 12)
     classes = torch.arange(4)[:, None, None].expand(4, *size).to(torch.uint8)
