@@ -130,7 +130,7 @@ def shuffle_channels(images: Tensor, order: Tensor) -> Tensor:
 
 def invert(images: Tensor) -> Tensor:
     """Return the negatives: ``1 - x``, or ``255 - x`` for uint8."""
-    return 255 - checked_images(images) if images.dtype == torch.uint8 else 1 - checked_images(images)
+    return torch.rsub(checked_images(images), 255 if images.dtype == torch.uint8 else 1)
 
 
 @on_floating_images

@@ -268,8 +268,11 @@ def _resized_one_by_one(images: Tensor, window: Tensor, size: tuple[int, int], i
     if images.dtype == torch.uint8 and images.device.type != "cpu":  # torch interpolates bytes on the CPU only
         return _resized_one_by_one(images.float(), window, size, interpolation, antialias).round_().to(torch.uint8)
     out = images.new_empty(*images.shape[:2], *size)
-    for image, target, (x1, y1, x2, y2) in zip(images, out, window.tolist()):
+    for i, (x1, y1, x2, y2) in enumerate(window.tolist()):
         shrinks = y2 - y1 > size[0] or x2 - x1 > size[1]  # where nothing shrinks, the wide filter is the plain one
-        smooth = interpolation == "bilinear" and antialias and shrinks
-        target.copy_(F.interpolate(image[None, :, y1:y2, x1:x2], size, mode=interpolation, antialias=smooth)[0])
+        smooth, part = interpolation == "bilinear" and antialias and shrinks, images[i : i + 1, :, y1:y2, x1:x2]
+        if interpolation == "bilinear" and not smooth and not images.requires_grad:  # straight into its place, without a copy
+            torch.ops.aten.upsample_bilinear2d.out(part, size, False, out=out[i : i + 1])
+        else:
+            out[i] = F.interpolate(part, size, mode=interpolation, antialias=smooth)[0]
     return out

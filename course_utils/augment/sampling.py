@@ -128,7 +128,9 @@ class RandomTransform(v2.Transform, ABC):
         boxes : list of Tensor, optional
             Where ``needs_boxes``: corners (N, 4) for each image.
         """
-        n, shape, device = len(images), tuple(images.shape[1:]), images.device
+        n, shape, device = images.shape[0], tuple(images.shape[1:]), images.device
+        if self.p == 1 and self.per == "sample" and not self.needs_boxes:  # all of them, each by itself: nothing to sort out
+            return Draw(torch.ones(n, dtype=torch.bool, device=device), self.sample(n, shape, generator, device))
         n_draws = n if self.per == "sample" else min(n, 1)
         active = torch.ones(n_draws, dtype=torch.bool, device=device)
         if self.p < 1:
@@ -147,15 +149,23 @@ class RandomTransform(v2.Transform, ABC):
 
     def replay(self, images: Tensor, draw: Draw) -> Tensor:
         """Return images (B, C, H, W) changed as ``draw`` says."""
-        n_active = int(draw.active.sum())
+        n_active = draw.active.tolist().count(True)
         if n_active == 0:
             return images
-        if n_active == len(images):
+        if n_active == images.shape[0]:
             return self._in_its_dtype(images, draw.params)
         changed = self._in_its_dtype(images[draw.active], draw.params)
         out = images.clone()
         out[draw.active] = changed
         return out
+
+    def forward(self, *inputs: Any) -> Any:
+        if len(inputs) > 1 or type(inputs[0]) is not Tensor or self.needs_boxes:
+            return super().forward(*inputs)
+        images = as_batch(inputs[0])  # a plain tensor alone: the same, without looking for targets
+        check_images(images, self.unit_range)
+        out = self.replay(images, self.draw(images))
+        return out if inputs[0].ndim == 4 else out[0]
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         images = next((as_batch(item) for item in flat_inputs if is_image(item)), None)
@@ -271,7 +281,8 @@ def as_batch(image: Any) -> Tensor:
     """Return an image or a batch of them as a plain tensor (B, C, H, W)."""
     if isinstance(image, PIL.Image.Image):
         image = functional.pil_to_tensor(image)
-    image = image.as_subclass(Tensor)
+    if type(image) is not Tensor:
+        image = image.as_subclass(Tensor)
     if image.ndim not in (3, 4):
         raise ValueError(message("inputs", "images of shape (C, H, W) or (B, C, H, W)", f"shape {tuple(image.shape)}"))
     return image if image.ndim == 4 else image[None]
@@ -299,7 +310,7 @@ def check_images(images: Tensor, unit_range: bool) -> None:
         raise TypeError(message("inputs", "images of dtype uint8 or floating", str(images.dtype)))
     if 0 in images.shape[1:]:
         raise ValueError(message("inputs", "images with at least one channel and pixel", f"shape {tuple(images.shape)}"))
-    if not unit_range or images.dtype == torch.uint8 or not len(images):
+    if not unit_range or images.dtype == torch.uint8 or images.shape[0] == 0:
         return
     # Read as whole numbers, floats from 0 to 1 keep their order, negative ones are below them, NaN above: half the time.
     bits = images.detach().view(WHOLE[images.dtype.itemsize])

@@ -78,6 +78,15 @@ def test_the_seed_repeats_and_another_seed_differs_or_nothing_is_drawn(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+@pytest.mark.parametrize("shape", [(5, 3, 12, 16), (3, 12, 16)])
+def test_a_plain_tensor_takes_a_shorter_way_to_the_same_result(name, dtype, shape):
+    images = pictures(*shape, dtype=dtype)
+    marked = called(FACTORIES[name](), {"image": tv_tensors.Image(images)})["image"]
+    plain = called(FACTORIES[name](), images)
+    assert type(plain) is Tensor and torch.equal(plain, marked.as_subclass(Tensor))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
 def test_one_pixel_and_no_image_are_images_too(name, dtype):
     transform = FACTORIES[name]()
     assert called(transform, pictures(2, 3, 1, 1, dtype=dtype)).dtype == dtype

@@ -424,6 +424,19 @@ def test_few_and_many_pixels_are_resized_alike(monkeypatch):
     assert torch.allclose(dense, resample.resized_windows(images, window, (11, 40)), atol=1e-5)
 
 
+@pytest.mark.parametrize("small", [0, 10**6])
+@pytest.mark.parametrize("size", [(11, 12), (5, 6)])
+def test_gradients_reach_the_pixels_in_the_window_and_no_others(monkeypatch, small, size):
+    monkeypatch.setattr(resample, "SMALL", small)
+    images, window = torch.rand(2, 1, 10, 10, requires_grad=True), torch.tensor([[0, 0, 10, 10], [2, 3, 9, 8]])
+    out = resample.resized_windows(images, window, size)
+    assert torch.equal(out.detach(), resample.resized_windows(images.detach(), window, size))
+    out.sum().backward()
+    inside = torch.zeros(2, 1, 10, 10, dtype=torch.bool)
+    inside[0], inside[1, :, 3:8, 2:9] = True, True
+    assert torch.equal(images.grad > 0, inside)
+
+
 # ------------------------------------------------------------------------------------------------------------------ folds
 
 

@@ -3,8 +3,8 @@
 The rivals draw for every image too: kornia on the batch, torchvision and albumentations in a loop over images (albumentations
 on uint8 arrays, its home ground, and ours on uint8 in that column). Results are random draws, so the sides are not compared.
 
-Where kornia is about as fast or ahead, the operation is one pass over the batch (invert, grey): ours reads the batch once more,
-because it refuses values outside [0, 1], where kornia computes on. And kornia's brightness adds, where ours multiplies.
+Where an operation is one pass over the batch (invert, grey), ours reads the batch once more than kornia, because it refuses values
+outside [0, 1], where kornia computes on. And kornia's brightness adds, where ours multiplies.
 """
 
 from __future__ import annotations

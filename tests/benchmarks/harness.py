@@ -45,6 +45,8 @@ RIVALS = ("torchvision", "kornia", "albumentations")
 FREED = 30 * 2**20
 """Bytes that are allocated and freed before a benchmark, as a training does all the time: from then on the C library keeps
 freed memory up to this size. Otherwise each call asks the system for new pages, which takes longer than what is measured."""
+SHORT = 0.3
+"""Seconds for which a quick benchmark is repeated at least: a call of a tenth of a millisecond is hundreds of pairs then."""
 START, END = "<!-- written by `make bench`: start -->", "<!-- written by `make bench`: end -->"
 
 
@@ -114,7 +116,7 @@ def memory_benchmark(title: str, ours: str, theirs: str, agree: Callable[[object
 
 
 def measure(bench: Benchmark, runs: int, seconds: float) -> Pairs:
-    """Measure both sides in turn, ``runs`` times or until ``seconds`` are used (three pairs at least)."""
+    """Measure both sides in turn, ``runs`` times or until ``seconds`` are used; three pairs and ``SHORT`` seconds at least."""
     from course_utils.profile import use_threads
 
     use_threads(bench.threads)
@@ -127,7 +129,7 @@ def measure(bench: Benchmark, runs: int, seconds: float) -> Pairs:
     (_, first), (_, second) = sides[0](), sides[1]()
     if bench.agree is not None and not bench.agree(first, second):
         raise AssertionError(f"{bench.title}: the two sides disagree")
-    while len(pairs.ours) < 3 or (len(pairs.ours) < runs and time.perf_counter() - begin < seconds):
+    while len(pairs.ours) < 3 or (used := time.perf_counter() - begin) < SHORT or (len(pairs.ours) < runs and used < seconds):
         for figures, side in zip((pairs.ours, pairs.theirs), sides):
             figures.append(side()[0])
     return pairs
