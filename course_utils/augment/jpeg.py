@@ -17,7 +17,6 @@ Source: ITU-T T.81 (1992), annex K for the tables; the scaling of the tables by 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,14 +208,11 @@ def jpeg_compress(images: Tensor, quality: int | Tensor) -> Tensor:
     levels, qualities = _levels_and_qualities(images, quality)
     if not len(levels):
         return images.clone()
-    n_threads = min(torch.get_num_threads(), len(levels))
-    parts = [range(k * len(levels) // n_threads, (k + 1) * len(levels) // n_threads) for k in range(n_threads)]
-
-    def through_libjpeg(part: range) -> list[Tensor]:  # which lets go of Python's lock, so the parts run side by side
-        return [io.decode_jpeg(io.encode_jpeg(levels[i], qualities[i])) for i in part]
-
-    with ThreadPoolExecutor(n_threads) as pool:
-        out = torch.stack([image for part in pool.map(through_libjpeg, parts) for image in part]).to(images.device)
+    # The operators behind torchvision.io: its own functions make a deprecation warning for every image, which takes longer than
+    # a small image itself.
+    files = (torch.ops.image.encode_jpeg(level, q) for level, q in zip(levels, qualities))
+    as_it_is = io.ImageReadMode.UNCHANGED.value
+    out = torch.stack([torch.ops.image.decode_jpeg(file, as_it_is, False) for file in files]).to(images.device)
     return out if images.dtype == torch.uint8 else (out.float() / 255).to(images.dtype)
 
 
