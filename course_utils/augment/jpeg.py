@@ -17,6 +17,7 @@ Source: ITU-T T.81 (1992), annex K for the tables; the scaling of the tables by 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,18 +209,25 @@ def jpeg_compress(images: Tensor, quality: int | Tensor) -> Tensor:
     levels, qualities = _levels_and_qualities(images, quality)
     if not len(levels):
         return images.clone()
-    # The operators behind torchvision.io: its own functions make a deprecation warning for every image, which takes longer than
-    # a small image itself.
-    files = (torch.ops.image.encode_jpeg(level, q) for level, q in zip(levels, qualities))
     as_it_is = io.ImageReadMode.UNCHANGED.value
-    out = torch.stack([torch.ops.image.decode_jpeg(file, as_it_is, False) for file in files]).to(images.device)
+    decoded = [torch.ops.image.decode_jpeg(file, as_it_is, False) for file in _files(levels, qualities)]
+    out = torch.stack(decoded).to(images.device)
     return out if images.dtype == torch.uint8 else (out.float() / 255).to(images.dtype)
 
 
 def jpeg_sizes(images: Tensor, quality: int | Tensor) -> Tensor:
     """Return the size of each image's JPEG file in bytes: (B,), int64. Arguments as in ``jpeg_compress``."""
     levels, qualities = _levels_and_qualities(images, quality)
-    return torch.tensor([len(io.encode_jpeg(level, q)) for level, q in zip(levels, qualities)], dtype=torch.int64)
+    return torch.tensor([len(file) for file in _files(levels, qualities)], dtype=torch.int64)
+
+
+def _files(levels: Tensor, qualities: list[int]) -> Iterator[Tensor]:
+    """Encode one image after the other; each file is a tensor of bytes.
+
+    The operator behind ``torchvision.io`` is called, as its own functions make a deprecation warning for every image, which takes
+    longer than a small image itself.
+    """
+    return (torch.ops.image.encode_jpeg(level, q) for level, q in zip(levels, qualities))
 
 
 def _levels_and_qualities(images: Tensor, quality: int | Tensor) -> tuple[Tensor, list[int]]:
