@@ -139,7 +139,7 @@ def _aggregated(descriptors: Any, name: str, centers: np.ndarray, assign: Callab
     assignment = checked_array(assign(descriptors), "assign", (len(descriptors), len(centers)), np.float64)
     sums = assignment.T @ descriptors - assignment.sum(0)[:, None] * centers
     norms = np.linalg.norm(sums, axis=1)
-    scale = (norms > EPS) / np.maximum(norms, EPS) if normalization == "intra" else np.ones(len(centers))
+    scale = 1 / np.maximum(norms, EPS) if normalization == "intra" else np.ones(len(centers))  # as NetVLAD and VLAD do
     length = float(np.linalg.norm(norms * scale))
     return _Aggregated(descriptors, assignment, sums, scale / length if length > EPS else np.zeros(len(centers)))
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.retrieval import VLAD, attribute_similarity
+from course_utils.retrieval import VLAD, NetVLAD, attribute_similarity
 
 
 def images(seed=0, n=9, m=7, d=4, k=3):
@@ -47,6 +48,20 @@ def test_the_similarity_is_that_of_vlad(normalization):
     vectors = VLAD.from_centers(centers, normalization=normalization).transform([query, database])
     parts = attribute_similarity(query, database, centers, normalization=normalization)
     assert parts.similarity == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-6)
+
+
+@pytest.mark.parametrize("distance", [0.5, 2.5, 2.7, 2.9, 4.0])
+def test_a_cluster_with_almost_no_mass_counts_as_much_as_in_the_layer(distance):
+    """Between norms of 0 and 1e-12 a block is neither left out nor of unit length: it shrinks to nothing steadily."""
+    query, database, centers = images()
+    centers = np.concatenate([centers, centers[:1] + [[distance, 0, 0, 0]]])
+    layer = NetVLAD(4, 4, "v2", normalize_input=False).double().init_from(query, centers=centers).set_alpha(4.0)
+    vectors = [layer(torch.from_numpy(image)[None])[0].detach() for image in (query, database)]
+    parts = attribute_similarity(
+        query, database, centers, lambda rows: layer.assignment(torch.from_numpy(rows)[None])[0].detach()
+    )
+    assert parts.similarity == pytest.approx(float(vectors[0] @ vectors[1]), abs=1e-9)
+    assert parts.per_cluster.sum() == pytest.approx(parts.similarity, abs=1e-10)
 
 
 def test_a_contribution_is_what_the_definition_says():
