@@ -202,7 +202,7 @@ class Flip(SpatialTransform):
                 out[i] = self.apply(images[i], draw.params)
             return out
         flipped = self.apply(images, draw.params)
-        return flipped.index_copy_(0, kept, images[kept]) if len(kept) else flipped
+        return flipped.index_copy_(0, kept, images.index_select(0, kept)) if len(kept) else flipped
 
     def plan(self, params: FlipParams, size: tuple[int, int]) -> GeometryPlan:
         """Return ``x' = W - x`` or ``y' = H - y``."""

@@ -149,6 +149,31 @@ def test_whole_shifts_are_numpys_padding(padding, mode, dtype):
         assert np.array_equal(out[i].numpy(), padded[i, :, 9 - y : 14 - y, 9 - x : 16 - x])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+@pytest.mark.parametrize("fill", [0.3, [0.0, 1.0], "mean"])
+@pytest.mark.parametrize("size", [(5, 7), (3, 11), (1, 1)])
+def test_windows_of_small_and_large_images_and_of_images_with_a_gradient_agree(monkeypatch, size, fill, dtype):
+    images = pictures(5, 2, 5, 7, dtype=dtype)
+    shifts = torch.tensor([[4.0, -3.0], [0.0, 5.0], [-7.0, 2.0], [3e6, -3e6], [-1e9, 0.0]])
+    plan = GeometryPlan(translation(shifts), size, (5, 7))
+    small = plan.images(images, fill=fill)
+    monkeypatch.setattr(resample, "SMALL", 0)
+    assert torch.equal(small, plan.images(images, fill=fill))
+    if dtype == torch.float32:
+        assert torch.equal(small, plan.images(images.clone().requires_grad_(), fill=fill).detach())
+
+
+@pytest.mark.parametrize("small", [0, 10**6])
+def test_the_gradient_of_a_window_counts_the_places_where_a_pixel_is_seen(monkeypatch, small):
+    monkeypatch.setattr(resample, "SMALL", small)
+    images = pictures(2, 1, 5, 7).requires_grad_()
+    plan = GeometryPlan(translation(torch.tensor([[-2.0, -1.0], [9.0, 0.0]])), (3, 4), (5, 7))
+    plan.images(images).sum().backward()
+    seen = torch.zeros(2, 1, 5, 7)
+    seen[0, :, 1:4, 2:6] = 1
+    assert torch.equal(images.grad, seen)
+
+
 @pytest.mark.parametrize("padding", ["fill", "reflection", "border"])
 def test_copying_and_warping_agree(padding):
     """The same whole shifts and quarter turns through ``grid_sample``."""
