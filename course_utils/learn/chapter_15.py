@@ -303,10 +303,10 @@ def judge_15_3(answer: Any) -> Verdict:
         both = ((weights > 0.02) & (weights < 0.98)).mean()
         if both < 0.9:
             return not_yet(f"Only {100 * both:.0f} % of the masks of the size {size} show both images; 90 % are wanted.", hint=2)
-        if weights.std() < 0.02:
+        if weights.std() < 0.08:  # a fair coin for every pixel has 0.06 with 8 x 8 pixels, and less with more
             return not_yet(
                 f"The label weight hardly changes: its standard deviation is {weights.std():.3f} for the size {size}. Without different "
-                "labels, the network never learns what lies between; 0.02 is wanted.",
+                "labels, the network never learns what lies between; 0.08 is wanted.",
                 hint=2,
             )
         along_rows, along_columns = np.ptp(masks, axis=2).max(), np.ptp(masks, axis=1).max()

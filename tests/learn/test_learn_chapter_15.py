@@ -149,6 +149,7 @@ def test_inventions_are_accepted(answer):
             "90 %",
         ),
         (lambda h, w, random: (np.indices((h, w)).sum(0) + random.integers(2)) % 2, "hardly changes"),
+        (lambda h, w, random: random.random((h, w)) < 0.5, "hardly changes"),
         (lambda h, w, random: np.repeat(random.random((h, 1)) < random.uniform(0.2, 0.8), w, axis=1), "whole rows"),
         (lambda h, w, random: np.repeat(random.random((1, w)) < random.uniform(0.2, 0.8), h, axis=0), "whole columns"),
         (lambda h, w, random: np.ones((w, h + 1)), "should have the shape"),
