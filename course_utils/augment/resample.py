@@ -159,7 +159,7 @@ def copied(images: Tensor, inverse: Tensor, size: tuple[int, int], colour: Tenso
     n, channels, height, width = images.shape
     linear, shift = inverse[:, :2, :2].round(), inverse[:, :2, 2].round()
     if padding == "fill" and not images.requires_grad and bool((linear.diagonal(dim1=1, dim2=2) == 1).all()):
-        cut = _windows if size[0] * size[1] <= SMALL else _windows_one_by_one
+        cut = _windows if max(height * width, size[0] * size[1]) <= SMALL else _windows_one_by_one
         return cut(images, shift.long(), size, _in_dtype(colour, images).expand(n, channels, 1, 1))
     x, y = (torch.arange(side, dtype=inverse.dtype, device=inverse.device) + 0.5 for side in reversed(size))
     if bool((linear[:, 0, 0] != 0).all()):  # no quarter turn: columns stay columns
